@@ -1,0 +1,1 @@
+//! The pages people see: pure functions from view models to HTML.

@@ -1,0 +1,1 @@
+//! `Received` and the per-recipient trace header.

@@ -1,0 +1,1 @@
+//! Decoded text of a message, for SEARCH.

@@ -1,0 +1,21 @@
+//! What every edge shares: sockets, TLS and certificates, limits, guards against guessing, DNS.
+//!
+//! **Invariants:** knows no mail protocol, no account and no store. Everything it takes from a peer is bounded.
+//!
+//! Start reading at [`Stream`], then [`Listener`].
+
+pub mod dns;
+pub mod gate;
+pub mod limits;
+pub mod listen;
+pub mod stream;
+pub mod tls;
+
+pub use gate::{Gate, Refusal};
+pub use limits::{Limits, Permit};
+pub use listen::{Listener, Peer};
+pub use stream::{Stream, TlsInfo};
+pub use tls::{Certificates, ClientTls};
+
+/// A boxed future, for the small traits that are used as objects.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,1 @@
+//! Wire syntax: commands, parameters, data.

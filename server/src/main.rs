@@ -1,0 +1,3 @@
+//! `mailstead`: a whole mail server for one household in one binary.
+
+fn main() {}

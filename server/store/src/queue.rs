@@ -1,0 +1,181 @@
+//! Messages waiting to go out.
+
+use mailstead_message::{Address, ReversePath, TraceId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Acceptance, BlobHash, QueueId, Store, StoreError, StoryEvent, Timestamp};
+
+/// A message to put into the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewQueueEntry {
+    /// Where failure is told.
+    pub reverse_path: ReversePath,
+    /// To whom.
+    pub recipients: Vec<NewRecipient>,
+    /// `ENVID` (RFC 3461 4.4), decoded.
+    pub envid: Option<String>,
+    /// `RET`.
+    pub ret: Option<Ret>,
+    /// `BODY=8BITMIME` or `BINARYMIME` was said, or the message has 8-bit bytes.
+    pub eight_bit: bool,
+    /// `SMTPUTF8` is needed.
+    pub smtputf8: bool,
+}
+
+/// How much of the message a DSN returns (RFC 3461 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ret {
+    /// All.
+    Full,
+    /// The header.
+    Headers,
+}
+
+/// `NOTIFY` (RFC 3461 4.1); nothing set and not `never` means the default: failure and delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Notify {
+    /// `NEVER`
+    pub never: bool,
+    /// `SUCCESS`
+    pub success: bool,
+    /// `FAILURE`
+    pub failure: bool,
+    /// `DELAY`
+    pub delay: bool,
+}
+
+/// A recipient to put into the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRecipient {
+    /// The address.
+    pub address: Address,
+    /// `ORCPT` as (type, decoded address), or for a forward the address it was first sent to.
+    pub orcpt: Option<(String, String)>,
+    /// `NOTIFY`.
+    pub notify: Option<Notify>,
+}
+
+/// A message in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueEntry {
+    /// Its id.
+    pub id: QueueId,
+    /// The message's trace.
+    pub trace: TraceId,
+    /// Its blob.
+    pub blob: BlobHash,
+    /// Bytes of the message.
+    pub size: u64,
+    /// When it was enqueued.
+    pub created: Timestamp,
+    /// When the runner should look at it again.
+    pub due: Timestamp,
+    /// Tries of the whole entry so far.
+    pub attempts: u32,
+    /// An operator holds it.
+    pub held: bool,
+    /// A delay notice was sent.
+    pub delay_notified: bool,
+    /// Where failure is told.
+    pub reverse_path: ReversePath,
+    /// `ENVID`.
+    pub envid: Option<String>,
+    /// `RET`.
+    pub ret: Option<Ret>,
+    /// Has 8-bit bytes.
+    pub eight_bit: bool,
+    /// Needs SMTPUTF8.
+    pub smtputf8: bool,
+    /// Recipients, settled ones included.
+    pub recipients: Vec<QueueRecipient>,
+}
+
+/// A recipient in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRecipient {
+    /// The address.
+    pub address: Address,
+    /// `ORCPT`.
+    pub orcpt: Option<(String, String)>,
+    /// `NOTIFY`.
+    pub notify: Option<Notify>,
+    /// How it stands.
+    pub state: RecipientState,
+    /// The last thing that happened, in the peer's words or ours.
+    pub last: Option<String>,
+}
+
+/// How a recipient stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipientState {
+    /// To be tried.
+    Waiting,
+    /// Accepted by a peer.
+    Delivered,
+    /// Given up, and told.
+    Failed,
+}
+
+/// What an attempt changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settlement {
+    /// (index of the recipient, its new state, what happened).
+    pub recipients: Vec<(usize, RecipientState, String)>,
+    /// When to look again, if anyone still waits; the entry is gone when nobody does.
+    pub due: Option<Timestamp>,
+    /// The entry's attempts are counted up.
+    pub attempted: bool,
+    /// A delay notice goes with it.
+    pub delay_notified: bool,
+    /// Events for the story.
+    pub story: Vec<StoryEvent>,
+}
+
+/// What an operator asks of a queued message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueAction {
+    /// Due now, and no longer held.
+    Retry,
+    /// Held until retried.
+    Hold,
+    /// Removed without a word to the sender.
+    Remove,
+}
+
+impl Store {
+    /// The entries due at `now` (not held), oldest due first.
+    pub fn due(&self, _now: Timestamp, _limit: usize) -> Result<Vec<QueueEntry>, StoreError> {
+        unimplemented!()
+    }
+    /// When the next entry is due.
+    pub fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        unimplemented!()
+    }
+    /// Wakes the runner: changes with every commit that adds to the queue or makes something due.
+    pub fn watch_queue(&self) -> tokio::sync::watch::Receiver<u64> {
+        unimplemented!()
+    }
+    /// Writes what an attempt brought, together with the notices (DSNs) it causes, in one transaction.
+    pub async fn settle(
+        &self,
+        _id: QueueId,
+        _settlement: Settlement,
+        _notices: Vec<Acceptance>,
+    ) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    /// All entries, oldest first.
+    pub fn queue(&self) -> Result<Vec<QueueEntry>, StoreError> {
+        unimplemented!()
+    }
+    /// One entry.
+    pub fn queue_entry(&self, _id: QueueId) -> Result<Option<QueueEntry>, StoreError> {
+        unimplemented!()
+    }
+    /// An operator's wish.
+    pub async fn queue_action(&self, _id: QueueId, _action: QueueAction) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+}

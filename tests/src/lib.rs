@@ -1,0 +1,1 @@
+//! The appliance driven from outside through its real ports by real clients.
