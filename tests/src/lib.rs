@@ -1,1 +1,33 @@
-//! The appliance driven from outside through its real ports by real clients.
+//! The harness that drives the appliance from outside, through its real ports, with real clients.
+//!
+//! Nothing here knows the appliance's insides: a [`Demo`] is the real binary with the tiny internet around it, a
+//! [`Wire`] is one connection spoken by hand, [`Smtp`] and [`Imap`] are the two small clients the load tests and the
+//! benchmark share, a [`Tool`] is somebody else's program, and [`Postfix`] and [`Dovecot`] are the peers, each with
+//! its own configuration folder, on loopback and high ports.
+//!
+//! **Invariants:** every wait has a deadline and says what it waited for; every process dies with the value that
+//! started it; no fixed port, no shared folder, so tests can run side by side.
+//!
+//! Start reading at [`Demo`].
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation here is a failed test")]
+
+pub mod demo;
+pub mod dovecot;
+pub mod imap;
+pub mod letter;
+pub mod postfix;
+pub mod process;
+pub mod smtp;
+pub mod tool;
+pub mod wait;
+pub mod wire;
+
+pub use demo::{Account, Demo, Server};
+pub use dovecot::Dovecot;
+pub use imap::Imap;
+pub use letter::Letter;
+pub use postfix::Postfix;
+pub use smtp::Smtp;
+pub use tool::Tool;
+pub use wait::eventually;
+pub use wire::{Reply, Wire};

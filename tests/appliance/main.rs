@@ -1,0 +1,15 @@
+//! The appliance driven from outside: each test starts the real binary and talks to its real ports.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod demo;
+
+use mailstead_tests::Demo;
+
+/// The binary under test, freshly built by cargo.
+const MAILSTEAD: &str = env!("CARGO_BIN_EXE_mailstead");
+
+/// A tiny internet with empty mailboxes.
+#[track_caller]
+fn demo() -> Demo {
+    Demo::start(MAILSTEAD, &[])
+}
