@@ -1,7 +1,10 @@
 //! The appliance driven from outside: each test starts the real binary and talks to its real ports.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clients;
 mod demo;
+mod postfix;
+mod world;
 
 use mailstead_tests::Demo;
 

@@ -26,6 +26,7 @@ pub struct Setup {
     lmtp: Option<PathBuf>,
     sasl: Option<PathBuf>,
     unhurried: bool,
+    port: Option<u16>,
 }
 
 /// A running Postfix. Dropped, it is stopped and its folder removed.
@@ -71,6 +72,12 @@ impl Setup {
         self
     }
 
+    /// Listens on this port instead of a free one.
+    pub fn at(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
     /// Lifts the limits that exist to slow strangers down, so that only its real work is measured. What makes it
     /// durable stays as it is.
     pub fn unhurried(mut self) -> Self {
@@ -95,7 +102,7 @@ impl Setup {
         chown(root.join("mail"), Some(MAIL_OWNER), Some(MAIL_OWNER)).unwrap();
         chown_to(&root.join("data"), "postfix");
         make_certificate(&root.join("tls"), &format!("mail.{}", self.domain));
-        let (smtp, submissions) = (free_port(), free_port());
+        let (smtp, submissions) = (self.port.unwrap_or_else(free_port), free_port());
         std::fs::write(root.join("etc/main.cf"), self.main_cf(root)).unwrap();
         std::fs::write(root.join("etc/master.cf"), self.master_cf(smtp, submissions)).unwrap();
         // `check` makes the queue's folders. The master is run directly, without a session of its own (`-d`), so that it
