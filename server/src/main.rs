@@ -1,3 +1,87 @@
 //! `mailstead`: a whole mail server for one household in one binary.
+//!
+//! The composition root: the only place where all rooms meet. [`appliance`] puts them together, [`serve`] runs one for
+//! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one.
 
-fn main() {}
+mod appliance;
+mod cli;
+mod commands;
+mod config;
+mod demo;
+mod logging;
+mod print;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, ConfigCommand};
+use config::{Config, Log};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("mailstead: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), String> {
+    mailstead_net::tls::install_crypto();
+    match cli.command {
+        Command::Serve => {
+            let config = load(cli.config.as_deref(), cli.data)?;
+            logging::start(&config.log)?;
+            runtime()?.block_on(serve::run(config))
+        }
+        Command::Demo(options) => {
+            logging::start(&Log { level: options.log.clone(), ..Log::default() })?;
+            runtime()?.block_on(demo::run(options, cli.json))
+        }
+        Command::Config(ConfigCommand::Check) => check(cli.config.as_deref(), cli.data, cli.json),
+        command => {
+            let data = match cli.data {
+                Some(data) => data,
+                None => load(cli.config.as_deref(), None)?.data,
+            };
+            runtime()?.block_on(commands::run(command, &data, cli.json))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the program can't start its threads: {error}"))
+}
+
+fn load(path: Option<&Path>, data: Option<PathBuf>) -> Result<Config, String> {
+    let path = path.unwrap_or(Path::new(config::DEFAULT_PATH));
+    let mut config = Config::load(path).map_err(|error| error.to_string())?;
+    if let Some(data) = data {
+        config.data = data;
+    }
+    Ok(config)
+}
+
+fn check(path: Option<&Path>, data: Option<PathBuf>, json: bool) -> Result<(), String> {
+    let config = load(path, data)?;
+    if let Some(files) = &config.tls {
+        mailstead_net::Certificates::from_pem_files(&files.certificate, &files.key)
+            .map_err(|error| format!("tls: {error}"))?;
+    }
+    let shown = if json {
+        serde_json::to_string(&config).map_err(|error| error.to_string())?
+    } else {
+        let in_force = toml::to_string(&config).map_err(|error| error.to_string())?;
+        format!("The configuration is right. In force:\n\n{in_force}")
+    };
+    print::out(&shown);
+    Ok(())
+}

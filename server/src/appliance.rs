@@ -1,0 +1,375 @@
+//! One appliance: all rooms put together, from bound sockets to a clean stop.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailstead_inbound::Exchange;
+use mailstead_net::dns::Dns;
+use mailstead_net::{Certificates, Gate, Limits, Listener};
+use mailstead_outbound::{Runner, Submission};
+use mailstead_smtp::server::Role;
+use mailstead_store::Store;
+use mailstead_web::control;
+use mailstead_web::http::{self, front};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+
+/// RFC 5321 4.5.3.2.7 asks for at least 5 minutes.
+const SMTP_COMMAND_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// A session longer than this is no letter any more; big queues come back with a new one.
+const SMTP_SESSION_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+/// Messages up to this size are held in memory while they arrive.
+const SPOOL_ABOVE: usize = 256 << 10;
+/// After that many messages a peer opens a new session, so that one peer can't sit on a place for ever.
+const MESSAGES_PER_SESSION: usize = 1_000;
+/// A person's mail program errs seldom; a scanner errs all the time.
+const ERRORS_PER_SESSION: usize = 20;
+/// Each one is answered more slowly than the one before: guessing addresses gets dear.
+const REFUSED_RECIPIENTS_PER_SESSION: usize = 20;
+/// Far more than any honest session needs for its messages.
+const COMMANDS_PER_SESSION: usize = 10_000;
+/// RFC 3501 5.4 asks for at least 30 minutes.
+const IMAP_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// RFC 1939 3 asks for at least 10 minutes.
+const POP3_IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// RFC 5321 6.3 asks for at least 100.
+const RECEIVED_LIMIT: usize = 100;
+/// How long sessions and deliveries under way may take to end when the server stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// SMTP from other servers.
+    Smtp,
+    /// SMTP from users' devices, STARTTLS.
+    Submission,
+    /// SMTP from users' devices, TLS.
+    Submissions,
+    /// IMAP, STARTTLS.
+    Imap,
+    /// IMAP, TLS.
+    Imaps,
+    /// POP3, STLS.
+    Pop3,
+    /// POP3, TLS.
+    Pop3s,
+    /// Web, plain.
+    Http,
+    /// Web, TLS.
+    Https,
+}
+
+/// Every service under the key it has in the configuration, with its usual port.
+pub const SERVICES: [(Service, &str, u16); 9] = [
+    (Service::Smtp, "smtp", 25),
+    (Service::Submission, "submission", 587),
+    (Service::Submissions, "submissions", 465),
+    (Service::Imap, "imap", 143),
+    (Service::Imaps, "imaps", 993),
+    (Service::Pop3, "pop3", 110),
+    (Service::Pop3s, "pop3s", 995),
+    (Service::Http, "http", 80),
+    (Service::Https, "https", 443),
+];
+
+/// An appliance whose ports are bound, before anything is served.
+pub struct Bound {
+    config: Config,
+    listeners: Vec<(Service, Listener)>,
+}
+
+/// What an appliance is made of besides its ports.
+pub struct Parts {
+    /// Its open store.
+    pub store: Store,
+    /// What it shows as certificates.
+    pub certificates: Certificates,
+    /// Whom it asks for names.
+    pub dns: Arc<dyn Dns>,
+    /// How its mail leaves.
+    pub delivery: mailstead_outbound::Policy,
+}
+
+impl Bound {
+    /// Binds every configured address.
+    ///
+    /// # Errors
+    /// A sentence that names the port, what is wrong and what to do.
+    pub fn bind(config: Config) -> Result<Self, String> {
+        let mut listeners = Vec::new();
+        for (key, address) in config.listen.all() {
+            let service = SERVICES.iter().find(|(_, name, _)| *name == key).map(|(service, _, _)| *service);
+            let Some(service) = service else { continue };
+            match Listener::bind(address) {
+                Ok(listener) => listeners.push((service, listener)),
+                // A host without IPv6 still serves on IPv4.
+                Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && no_such_family(&error) => {
+                    tracing::info!(%address, "this host has no IPv6: not listening there");
+                }
+                Err(error) => return Err(explain_bind(key, address, &error)),
+            }
+        }
+        Ok(Self { config, listeners })
+    }
+
+    /// The first bound address of a service.
+    pub fn address(&self, service: Service) -> Option<SocketAddr> {
+        self.listeners.iter().find(|(other, _)| *other == service).map(|(_, listener)| listener.address())
+    }
+
+    /// Starts serving. Must run inside the tokio runtime.
+    ///
+    /// # Errors
+    /// A sentence when the spool folder or the control socket can't be made.
+    pub fn start(self, parts: Parts) -> Result<Running, String> {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let gate = Arc::new(Gate::default());
+        let house = House::new(&self.config, &self.listeners, &parts, Arc::clone(&gate), stopped.clone())?;
+
+        let control_socket = self.config.data.join(control::SOCKET_NAME);
+        let control = control::Server::bind(&control_socket)
+            .map_err(|error| format!("{}: the control socket can't be made: {error}", control_socket.display()))?;
+        tasks.spawn(control.run(control::Operator::running(parts.store.clone(), gate), stopped.clone()));
+
+        let mut limits: HashMap<Service, Limits> = HashMap::new();
+        for (service, listener) in self.listeners {
+            let bounds = &self.config.limits;
+            let limits =
+                limits.entry(service).or_insert_with(|| Limits::new(bounds.sessions, bounds.sessions_per_address));
+            house.serve(&mut tasks, service, listener, limits.clone());
+        }
+        let runner = Runner::new(parts.store.clone(), parts.dns, parts.delivery);
+        tasks.spawn(runner.run(stopped));
+        Ok(Running { store: parts.store, tasks, stop })
+    }
+}
+
+/// A serving appliance.
+pub struct Running {
+    store: Store,
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Its store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Stops: no new sessions, those under way are told, deliveries under way finish; bounded in time.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        let finished = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
+            tracing::warn!("some sessions did not end in time and are cut off");
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+/// What the sessions of one appliance share.
+struct House {
+    hostname: String,
+    store: Store,
+    gate: Arc<Gate>,
+    certificates: Certificates,
+    spool: PathBuf,
+    limits: crate::config::Limits,
+    site: http::Site,
+    stopped: watch::Receiver<bool>,
+}
+
+impl House {
+    fn new(
+        config: &Config,
+        listeners: &[(Service, Listener)],
+        parts: &Parts,
+        gate: Arc<Gate>,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<Self, String> {
+        let spool = config.data.join("spool");
+        std::fs::create_dir_all(&spool)
+            .map_err(|error| format!("{}: the folder can't be made: {error}", spool.display()))?;
+        Ok(Self {
+            hostname: config.hostname.clone(),
+            store: parts.store.clone(),
+            gate,
+            certificates: parts.certificates.clone(),
+            spool,
+            limits: config.limits.clone(),
+            site: http::Site { settings: settings(config, listeners), store: parts.store.clone() },
+            stopped,
+        })
+    }
+
+    fn serve(&self, tasks: &mut JoinSet<()>, service: Service, listener: Listener, limits: Limits) {
+        match service {
+            Service::Smtp => self.smtp(tasks, listener, limits, Role::Exchange, false),
+            Service::Submission => self.smtp(tasks, listener, limits, Role::Submission, false),
+            Service::Submissions => self.smtp(tasks, listener, limits, Role::Submission, true),
+            Service::Imap => self.imap(tasks, listener, limits, false),
+            Service::Imaps => self.imap(tasks, listener, limits, true),
+            Service::Pop3 => self.pop3(tasks, listener, limits, false),
+            Service::Pop3s => self.pop3(tasks, listener, limits, true),
+            Service::Http => self.web(tasks, listener, limits, None),
+            Service::Https => self.web(tasks, listener, limits, Some(self.certificates.clone())),
+        }
+    }
+
+    fn smtp(&self, tasks: &mut JoinSet<()>, listener: Listener, limits: Limits, role: Role, implicit_tls: bool) {
+        use mailstead_smtp::server;
+        let config = Arc::new(server::Config {
+            hostname: self.hostname.clone(),
+            role,
+            implicit_tls,
+            certificates: self.certificates.clone(),
+            max_message_size: self.limits.message_size,
+            spool_above: SPOOL_ABOVE,
+            spool_folder: self.spool.clone(),
+            max_recipients: self.limits.recipients,
+            max_messages: MESSAGES_PER_SESSION,
+            max_errors: ERRORS_PER_SESSION,
+            max_refused_recipients: REFUSED_RECIPIENTS_PER_SESSION,
+            max_commands: COMMANDS_PER_SESSION,
+            command_timeout: SMTP_COMMAND_TIMEOUT,
+            session_timeout: SMTP_SESSION_TIMEOUT,
+        });
+        let handler: Arc<dyn server::Handler> = match role {
+            Role::Exchange => {
+                let policy = mailstead_inbound::Policy { hostname: self.hostname.clone(), max_received: RECEIVED_LIMIT };
+                Arc::new(Exchange::new(self.store.clone(), policy, Arc::clone(&self.gate)))
+            }
+            Role::Submission => {
+                Arc::new(Submission::new(self.store.clone(), self.hostname.clone(), Arc::clone(&self.gate)))
+            }
+        };
+        let stopped = self.stopped.clone();
+        let turned_away = Arc::clone(&config);
+        tasks.spawn(listener.run(
+            limits,
+            until_stopped(self.stopped.clone()),
+            move |stream, peer, permit| {
+                server::serve(stream, peer, permit, Arc::clone(&config), Arc::clone(&handler), stopped.clone())
+            },
+            move |stream, _peer| server::turn_away(stream, Arc::clone(&turned_away)),
+        ));
+    }
+
+    fn imap(&self, tasks: &mut JoinSet<()>, listener: Listener, limits: Limits, implicit_tls: bool) {
+        let config = Arc::new(mailstead_imap::Config {
+            hostname: self.hostname.clone(),
+            implicit_tls,
+            certificates: self.certificates.clone(),
+            max_message_size: self.limits.message_size,
+            spool_folder: self.spool.clone(),
+            idle_timeout: IMAP_IDLE_TIMEOUT,
+        });
+        let (store, gate, stopped) = (self.store.clone(), Arc::clone(&self.gate), self.stopped.clone());
+        let turned_away = Arc::clone(&config);
+        tasks.spawn(listener.run(
+            limits,
+            until_stopped(self.stopped.clone()),
+            move |stream, peer, permit| {
+                let (store, gate, stopped) = (store.clone(), Arc::clone(&gate), stopped.clone());
+                mailstead_imap::serve(stream, peer, permit, Arc::clone(&config), store, gate, stopped)
+            },
+            move |stream, _peer| mailstead_imap::turn_away(stream, Arc::clone(&turned_away)),
+        ));
+    }
+
+    fn pop3(&self, tasks: &mut JoinSet<()>, listener: Listener, limits: Limits, implicit_tls: bool) {
+        let config = Arc::new(mailstead_pop3::Config {
+            hostname: self.hostname.clone(),
+            implicit_tls,
+            certificates: self.certificates.clone(),
+            idle_timeout: POP3_IDLE_TIMEOUT,
+        });
+        let (store, gate, stopped) = (self.store.clone(), Arc::clone(&self.gate), self.stopped.clone());
+        let turned_away = Arc::clone(&config);
+        tasks.spawn(listener.run(
+            limits,
+            until_stopped(self.stopped.clone()),
+            move |stream, peer, permit| {
+                let (store, gate, stopped) = (store.clone(), Arc::clone(&gate), stopped.clone());
+                mailstead_pop3::serve(stream, peer, permit, Arc::clone(&config), store, gate, stopped)
+            },
+            move |stream, _peer| mailstead_pop3::turn_away(stream, Arc::clone(&turned_away)),
+        ));
+    }
+
+    fn web(&self, tasks: &mut JoinSet<()>, listener: Listener, limits: Limits, tls: Option<Certificates>) {
+        tasks.spawn(http::serve(listener, limits, self.site.clone(), tls, self.stopped.clone()));
+    }
+}
+
+/// What the front page tells people to type into their mail programs.
+fn settings(config: &Config, listeners: &[(Service, Listener)]) -> front::Settings {
+    let port = |service: Service| {
+        listeners.iter().find(|(other, _)| *other == service).map(|(_, listener)| listener.address().port())
+    };
+    front::Settings {
+        host: config.hostname.clone(),
+        imaps: port(Service::Imaps),
+        pop3s: port(Service::Pop3s),
+        submissions: port(Service::Submissions),
+    }
+}
+
+/// Resolves when the appliance stops.
+fn until_stopped(mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }
+}
+
+/// The addresses that lead to this very machine: those listened on by number, the configured ones, and the one the
+/// system would send from. Nothing is sent to find that out.
+pub fn own_addresses(config: &Config) -> Vec<IpAddr> {
+    let listened = config.listen.all().map(|(_, address)| address.ip()).filter(|ip| !ip.is_unspecified());
+    let documentation = [
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))),
+    ];
+    let sending = documentation.into_iter().filter_map(|(from, to)| {
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect((to, 9)).ok()?;
+        socket.local_addr().ok().map(|address| address.ip())
+    });
+    let mut own: Vec<IpAddr> = config.delivery.own_addresses.iter().copied().chain(listened).chain(sending).collect();
+    own.sort();
+    own.dedup();
+    own
+}
+
+fn no_such_family(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.raw_os_error() == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
+fn explain_bind(key: &str, address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "listen.{key}: port {port} is taken by another program (often postfix, exim4 or dovecot). \
+             See which with `ss -ltnp 'sport = :{port}'`, stop it, and start again."
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "listen.{key}: port {port} needs a privilege: run as root, or give the program \
+             CAP_NET_BIND_SERVICE (the systemd unit does)."
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            format!("listen.{key}: {address} is not an address of this machine: correct it in the configuration.")
+        }
+        _ => format!("listen.{key}: can't listen on {address}: {error}"),
+    }
+}

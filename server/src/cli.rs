@@ -1,0 +1,349 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mailstead_message::{Address, Domain};
+
+const EXAMPLES: &str = "\
+Try it:
+  mailstead demo                              a tiny internet on this machine, ready to play with
+Set it up:
+  mailstead config check                      is the configuration right?
+  mailstead domain add example.org
+  mailstead account add alice@example.org     asks for a password
+  mailstead alias add info@example.org alice@example.org
+  mailstead serve
+Look after it:
+  mailstead queue list                        what waits to go out, and why
+  mailstead trace alice@example.org           what became of her letters
+
+The same commands work while the server runs and while it does not.";
+
+/// A whole mail server for one household in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "mailstead", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file [default: /etc/mailstead/mailstead.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data folder, instead of the configuration's
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server until it is told to stop (SIGTERM or Ctrl-C)
+    Serve,
+    /// Run a tiny internet on this machine: two servers, their DNS and ready accounts
+    Demo(Demo),
+    /// The domains whose mail is yours
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// The people who have a mailbox
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Addresses that lead elsewhere
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// A relay for outgoing mail, for when your provider blocks port 25
+    #[command(subcommand)]
+    Smarthost(SmarthostCommand),
+    /// Messages that wait to go out
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Tell what became of a message, by its id, or of the latest messages of an address
+    Trace {
+        /// A trace id (from a log line, a reply or a Received header) or an address
+        #[arg(value_name = "ID|ADDRESS")]
+        subject: String,
+        /// How many messages of an address, newest first
+        #[arg(long, default_value_t = 10)]
+        limit: usize,
+    },
+    /// Addresses that are locked out after guessing passwords
+    #[command(subcommand)]
+    Ban(BanCommand),
+    /// Is it running, how much waits?
+    Status,
+    /// The configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `mailstead demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Keep the data in this folder instead of a throw-away one
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
+    /// Give alice a mailbox of that many varied letters
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: usize,
+    /// Use fixed ports: home.test at this number plus the usual port (10000 gives SMTP on 10025),
+    /// world.test 1000 higher [default: free ports]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=60000))]
+    pub base_port: Option<u16>,
+    /// One more mail domain in the tiny internet, served by another program: its MX leads there
+    #[arg(long, value_name = "DOMAIN=ADDRESS:PORT", value_parser = neighbour)]
+    pub neighbour: Vec<(Domain, SocketAddr)>,
+    /// What is logged to standard error
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log: String,
+}
+
+/// `mailstead domain`
+#[derive(Debug, Subcommand)]
+pub enum DomainCommand {
+    /// Add a domain
+    Add {
+        /// Its name, such as example.org
+        domain: Domain,
+    },
+    /// List domains
+    List,
+    /// Remove a domain that has no accounts and no aliases any more
+    Remove {
+        /// Its name
+        domain: Domain,
+    },
+    /// Say where mail for unknown addresses of a domain goes; without a target it is refused again
+    CatchAll {
+        /// The domain
+        domain: Domain,
+        /// The address that gets it
+        target: Option<Address>,
+    },
+}
+
+/// `mailstead account`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Add an account; asks for its password, or reads it from standard input
+    Add {
+        /// Its address, the login name too
+        address: Address,
+        /// Make a random password and print it
+        #[arg(long)]
+        generate: bool,
+        /// The most it may store, such as 500M or 10G
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        quota: Option<u64>,
+    },
+    /// List accounts
+    List,
+    /// Set an account's password
+    Passwd {
+        /// The account
+        address: Address,
+        /// Make a random password and print it
+        #[arg(long)]
+        generate: bool,
+    },
+    /// Set the most an account may store; without a size there is no limit
+    Quota {
+        /// The account
+        address: Address,
+        /// Such as 500M or 10G
+        #[arg(value_parser = size)]
+        quota: Option<u64>,
+    },
+    /// Give an account one more address, to receive and to send with
+    AddAddress {
+        /// The account
+        account: Address,
+        /// The further address
+        address: Address,
+    },
+    /// Take a further address away
+    RemoveAddress {
+        /// The account
+        account: Address,
+        /// The further address
+        address: Address,
+    },
+    /// No more login and sending; mail still arrives
+    Disable {
+        /// The account
+        address: Address,
+    },
+    /// Allow login again
+    Enable {
+        /// The account
+        address: Address,
+    },
+    /// Remove an account WITH ALL ITS MAIL
+    Remove {
+        /// The account
+        address: Address,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `mailstead alias`
+#[derive(Debug, Subcommand)]
+pub enum AliasCommand {
+    /// Add an alias, or replace its targets
+    Add {
+        /// The address
+        address: Address,
+        /// Where it leads: one or more addresses, here or elsewhere
+        #[arg(required = true)]
+        targets: Vec<Address>,
+    },
+    /// List aliases
+    List,
+    /// Remove an alias
+    Remove {
+        /// The address
+        address: Address,
+    },
+}
+
+/// `mailstead smarthost`
+#[derive(Debug, Subcommand)]
+pub enum SmarthostCommand {
+    /// Send through a relay; asks for the password, or reads it from standard input
+    Set {
+        /// The relay's host name
+        host: String,
+        /// Its port
+        #[arg(long, default_value_t = 465)]
+        port: u16,
+        /// How TLS is used
+        #[arg(long, value_enum, default_value_t = TlsMode::Implicit)]
+        tls: TlsMode,
+        /// The user name it wants
+        #[arg(long)]
+        user: Option<String>,
+        /// Only for mail from this domain
+        #[arg(long)]
+        domain: Option<Domain>,
+    },
+    /// Show what is set
+    Show,
+    /// Deliver directly again
+    Clear {
+        /// Only for mail from this domain
+        #[arg(long)]
+        domain: Option<Domain>,
+    },
+}
+
+/// How TLS is used towards a smarthost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TlsMode {
+    /// From the first byte (port 465)
+    Implicit,
+    /// STARTTLS, required (port 587)
+    Starttls,
+    /// Never; only without a login
+    None,
+}
+
+/// `mailstead queue`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// What waits, why, and when it is tried next
+    List,
+    /// Try now
+    Retry {
+        /// The number in the list
+        id: u64,
+    },
+    /// Hold until told to retry
+    Hold {
+        /// The number in the list
+        id: u64,
+    },
+    /// Remove without a word to the sender
+    Remove {
+        /// The number in the list
+        id: u64,
+    },
+}
+
+/// `mailstead ban`
+#[derive(Debug, Subcommand)]
+pub enum BanCommand {
+    /// List locked-out addresses
+    List,
+    /// Let an address in again, or all
+    Lift {
+        /// The address; all when left out
+        address: Option<std::net::IpAddr>,
+    },
+}
+
+/// `mailstead config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the file and show what is in force
+    Check,
+}
+
+fn neighbour(text: &str) -> Result<(Domain, SocketAddr), String> {
+    let (domain, address) = text.split_once('=').ok_or("write DOMAIN=ADDRESS:PORT")?;
+    Ok((
+        Domain::parse(domain).map_err(|error| error.to_string())?,
+        address.parse().map_err(|_| "the part behind = is an IP address with a port, such as 127.0.0.1:2525")?,
+    ))
+}
+
+/// Parses `500M`, `10G`, `1048576`: powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase();
+    let shift = match unit.trim_end_matches("IB").trim_end_matches('B') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err("write a number with K, M, G or T, such as 500M".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number with K, M, G or T, such as 500M".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "that is more than any disk".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        assert_eq!(size("500M"), Ok(500 << 20));
+        assert_eq!(size("10GiB"), Ok(10 << 30));
+        assert_eq!(size("1024"), Ok(1024));
+        assert_eq!(size("2k"), Ok(2048));
+        assert!(size("").is_err() && size("M").is_err() && size("1X").is_err() && size("99999999T").is_err());
+    }
+
+    #[test]
+    fn a_neighbour_is_a_domain_and_a_socket_address() {
+        assert_eq!(
+            neighbour("postfix.test=127.0.0.1:2525"),
+            Ok((Domain::parse("postfix.test").unwrap(), "127.0.0.1:2525".parse().unwrap()))
+        );
+        assert!(neighbour("postfix.test").is_err() && neighbour("postfix.test=localhost:25").is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! The operator's commands: asked of a running server through its control socket, or of a stopped one's store.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use mailstead_message::Address;
+use mailstead_store::{Options, QueueAction, Smarthost, SmarthostTls};
+use mailstead_web::control::{Client, ControlError, Operator, Request, Response};
+
+use crate::cli::{
+    AccountCommand, AliasCommand, BanCommand, Command, DomainCommand, QueueCommand, SmarthostCommand, TlsMode,
+};
+use crate::print;
+use crate::serve::open_store;
+
+/// Characters of a generated password: none that look alike.
+const PASSWORD_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789";
+
+/// 20 of 54 characters are 115 bits: no one guesses that.
+const PASSWORD_LENGTH: usize = 20;
+
+/// Carries out one command and prints what came of it.
+///
+/// # Errors
+/// One sentence for the operator.
+pub async fn run(command: Command, data: &Path, json: bool) -> Result<(), String> {
+    let mut house = House::reach(data).await?;
+    let (request, generated) = request(command)?;
+    let answer = match house.ask(request).await? {
+        Response::Ok(answer) => answer,
+        Response::Error(sentence) => return Err(sentence),
+    };
+    print::answer(&answer, generated.as_deref(), json)
+}
+
+/// A server, running or not: the user need not know.
+enum House {
+    Running(Client),
+    Stopped(Operator),
+}
+
+impl House {
+    async fn reach(data: &Path) -> Result<Self, String> {
+        match Client::connect(data).await {
+            Ok(client) => Ok(Self::Running(client)),
+            Err(ControlError::NotRunning) => {
+                let store = open_store(data, Options::default())?;
+                Ok(Self::Stopped(Operator::stopped(store)))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<Response, String> {
+        match self {
+            Self::Running(client) => client.ask(&request).await.map_err(|error| error.to_string()),
+            Self::Stopped(operator) => Ok(operator.perform(request).await),
+        }
+    }
+}
+
+/// The request behind a command, and the password that was made up for it, if one was.
+fn request(command: Command) -> Result<(Request, Option<String>), String> {
+    let mut generated = None;
+    let mut password = |address: &Address, generate: bool| -> Result<String, String> {
+        if generate {
+            let made = generate_password();
+            generated = Some(made.clone());
+            Ok(made)
+        } else {
+            ask_password(&format!("Password for {address}"), true)
+        }
+    };
+    let request = match command {
+        Command::Domain(command) => domain(command),
+        Command::Account(AccountCommand::Add { address, generate, quota }) => {
+            Request::AccountAdd { password: password(&address, generate)?, address, quota }
+        }
+        Command::Account(AccountCommand::Passwd { address, generate }) => {
+            Request::AccountPassword { password: password(&address, generate)?, address }
+        }
+        Command::Account(AccountCommand::Remove { address, yes }) => {
+            confirm_removal(&address, yes)?;
+            Request::AccountRemove { address }
+        }
+        Command::Account(command) => account(command),
+        Command::Alias(AliasCommand::Add { address, targets }) => Request::AliasSet { address, targets },
+        Command::Alias(AliasCommand::List) => Request::AliasList,
+        Command::Alias(AliasCommand::Remove { address }) => Request::AliasRemove { address },
+        Command::Smarthost(command) => smarthost(command)?,
+        Command::Queue(QueueCommand::List) => Request::QueueList,
+        Command::Queue(QueueCommand::Retry { id }) => Request::Queue { id, action: QueueAction::Retry },
+        Command::Queue(QueueCommand::Hold { id }) => Request::Queue { id, action: QueueAction::Hold },
+        Command::Queue(QueueCommand::Remove { id }) => Request::Queue { id, action: QueueAction::Remove },
+        Command::Trace { subject, limit } => match Address::parse(&subject) {
+            Ok(address) => Request::TraceAddress { address, limit },
+            Err(_) => Request::Trace { id: subject },
+        },
+        Command::Ban(BanCommand::List) => Request::BanList,
+        Command::Ban(BanCommand::Lift { address }) => Request::BanLift { address },
+        // The others never come here: `main` carries them out itself.
+        Command::Status | Command::Serve | Command::Demo(_) | Command::Config(_) => Request::Status,
+    };
+    Ok((request, generated))
+}
+
+fn domain(command: DomainCommand) -> Request {
+    match command {
+        DomainCommand::Add { domain } => Request::DomainAdd { domain },
+        DomainCommand::List => Request::DomainList,
+        DomainCommand::Remove { domain } => Request::DomainRemove { domain },
+        DomainCommand::CatchAll { domain, target } => Request::CatchAll { domain, target },
+    }
+}
+
+fn account(command: AccountCommand) -> Request {
+    match command {
+        AccountCommand::Quota { address, quota } => Request::AccountQuota { address, quota },
+        AccountCommand::AddAddress { account, address } => Request::AccountAddAddress { account, address },
+        AccountCommand::RemoveAddress { account, address } => Request::AccountRemoveAddress { account, address },
+        AccountCommand::Disable { address } => Request::AccountDisabled { address, disabled: true },
+        AccountCommand::Enable { address } => Request::AccountDisabled { address, disabled: false },
+        AccountCommand::Add { .. }
+        | AccountCommand::Passwd { .. }
+        | AccountCommand::Remove { .. }
+        | AccountCommand::List => Request::AccountList,
+    }
+}
+
+fn smarthost(command: SmarthostCommand) -> Result<Request, String> {
+    Ok(match command {
+        SmarthostCommand::Set { host, port, tls, user, domain } => {
+            let login = match user {
+                Some(user) => {
+                    let password = ask_password(&format!("Password of {user} at {host}"), false)?;
+                    Some((user, password))
+                }
+                None => None,
+            };
+            let tls = match tls {
+                TlsMode::Implicit => SmarthostTls::Implicit,
+                TlsMode::Starttls => SmarthostTls::Starttls,
+                TlsMode::None => SmarthostTls::None,
+            };
+            Request::SmarthostSet { domain, smarthost: Some(Smarthost { host, port, tls, login }) }
+        }
+        SmarthostCommand::Show => Request::SmarthostList,
+        SmarthostCommand::Clear { domain } => Request::SmarthostSet { domain, smarthost: None },
+    })
+}
+
+/// Asks on the terminal without echo (twice for a new one), or reads a line of standard input. Never an argument: others see those.
+fn ask_password(prompt: &str, twice: bool) -> Result<String, String> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        let mut line = String::new();
+        stdin.lock().read_line(&mut line).map_err(|error| format!("the password can't be read: {error}"))?;
+        let password = line.trim_end_matches(['\r', '\n']).to_owned();
+        if password.is_empty() {
+            return Err("no password came on standard input".to_owned());
+        }
+        return Ok(password);
+    }
+    let read = |prompt: String| {
+        rpassword::prompt_password(prompt).map_err(|error| format!("the password can't be read: {error}"))
+    };
+    let password = read(format!("{prompt}: "))?;
+    if twice && read("Once more: ".to_owned())? != password {
+        return Err("the two passwords are not the same: nothing was changed".to_owned());
+    }
+    Ok(password)
+}
+
+fn generate_password() -> String {
+    use rand::seq::IndexedRandom;
+    let mut rng = rand::rng();
+    let letters = std::iter::repeat_with(|| PASSWORD_ALPHABET.choose(&mut rng).copied());
+    letters.flatten().take(PASSWORD_LENGTH).map(char::from).collect()
+}
+
+fn confirm_removal(address: &Address, yes: bool) -> Result<(), String> {
+    if yes {
+        return Ok(());
+    }
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(format!("removing {address} deletes all its mail: say --yes if you mean it"));
+    }
+    print!("This deletes {address} and ALL ITS MAIL. Type the address to go on: ");
+    let _ = std::io::stdout().flush();
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).map_err(|error| error.to_string())?;
+    if line.trim().eq_ignore_ascii_case(&address.to_string()) {
+        Ok(())
+    } else {
+        Err("nothing was removed".to_owned())
+    }
+}

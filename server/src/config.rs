@@ -1,0 +1,314 @@
+//! `mailstead.toml`: what must be known before the store opens.
+//!
+//! Everything else (domains, accounts, policies) lives in the store and is changed while running.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use mailstead_message::Domain;
+use serde::{Deserialize, Serialize};
+
+/// Where the file is looked for when `--config` is not given.
+pub const DEFAULT_PATH: &str = "/etc/mailstead/mailstead.toml";
+
+/// Where data lives when neither the file nor `--data` says.
+pub const DEFAULT_DATA: &str = "/var/lib/mailstead";
+
+/// The whole file. Every key has a default but `hostname`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The server's own name, the one MX records and reverse DNS lead to.
+    pub hostname: String,
+    /// The data folder: store, packs, keys, control socket.
+    #[serde(default = "default_data")]
+    pub data: PathBuf,
+    /// The ports.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Certificates from files; without them a self-signed one is made.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
+    /// Name resolution.
+    #[serde(default)]
+    pub dns: Dns,
+    /// How mail leaves.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What is logged.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// Addresses to listen on, for each service; an empty list turns it off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Mail from other servers (25).
+    pub smtp: Vec<SocketAddr>,
+    /// Mail from your devices, STARTTLS (587).
+    pub submission: Vec<SocketAddr>,
+    /// Mail from your devices, TLS (465).
+    pub submissions: Vec<SocketAddr>,
+    /// Reading mail, STARTTLS (143).
+    pub imap: Vec<SocketAddr>,
+    /// Reading mail, TLS (993).
+    pub imaps: Vec<SocketAddr>,
+    /// Fetching mail, STLS (110).
+    pub pop3: Vec<SocketAddr>,
+    /// Fetching mail, TLS (995).
+    pub pop3s: Vec<SocketAddr>,
+    /// Web, plain (80).
+    pub http: Vec<SocketAddr>,
+    /// Web, TLS (443).
+    pub https: Vec<SocketAddr>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let everywhere =
+            |port| vec![SocketAddr::from(([0, 0, 0, 0], port)), SocketAddr::from(([0u16, 0, 0, 0, 0, 0, 0, 0], port))];
+        Self {
+            smtp: everywhere(25),
+            submission: everywhere(587),
+            submissions: everywhere(465),
+            imap: everywhere(143),
+            imaps: everywhere(993),
+            pop3: everywhere(110),
+            pop3s: everywhere(995),
+            http: everywhere(80),
+            https: everywhere(443),
+        }
+    }
+}
+
+impl Listen {
+    /// All addresses with the key they stand under.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        [
+            ("smtp", &self.smtp),
+            ("submission", &self.submission),
+            ("submissions", &self.submissions),
+            ("imap", &self.imap),
+            ("imaps", &self.imaps),
+            ("pop3", &self.pop3),
+            ("pop3s", &self.pop3s),
+            ("http", &self.http),
+            ("https", &self.https),
+        ]
+        .into_iter()
+        .flat_map(|(key, addresses)| addresses.iter().map(move |address| (key, *address)))
+    }
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The certificate and its chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Name resolution.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Name servers to ask (`address:port`); the system's when empty.
+    pub servers: Vec<SocketAddr>,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// The port other servers listen on: 25, except in experiments.
+    pub port: u16,
+    /// Deliver to loopback and private addresses too: for a LAN or an experiment.
+    pub allow_private: bool,
+    /// Deliveries at once.
+    pub concurrency: usize,
+    /// Connections at once to one destination.
+    pub per_destination: usize,
+    /// Addresses of this server that its own network cards don't show (behind NAT): never delivered to.
+    pub own_addresses: Vec<IpAddr>,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { port: 25, allow_private: false, concurrency: 32, per_destination: 4, own_addresses: Vec::new() }
+    }
+}
+
+/// Bounds on what peers may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest message, in bytes.
+    pub message_size: u64,
+    /// Sessions at once on each kind of port.
+    pub sessions: usize,
+    /// Sessions at once from one address, on each kind of port.
+    pub sessions_per_address: usize,
+    /// Recipients of one message.
+    pub recipients: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // 50 MB is what Gmail takes in; 100 recipients is the least RFC 5321 4.5.3.1.8 allows, ten times that serves any list.
+        Self { message_size: 50 << 20, sessions: 2_000, sessions_per_address: 100, recipients: 1_000 }
+    }
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, or a filter such as `info,mailstead_smtp=debug`.
+    pub level: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), json: false }
+    }
+}
+
+/// Why a configuration can't be used, in a sentence for the person who wrote it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+impl Config {
+    /// A configuration with every default, for this host name.
+    pub fn for_host(hostname: &str, data: PathBuf) -> Self {
+        Self {
+            hostname: hostname.to_owned(),
+            data,
+            listen: Listen::default(),
+            tls: None,
+            dns: Dns::default(),
+            delivery: Delivery::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+        }
+    }
+
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// A sentence that names the file, the line and the key.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("{}: the configuration can't be read: {error}", path.display())))?;
+        Self::parse(&text).map_err(|ConfigError(what)| ConfigError(format!("{}: {what}", path.display())))
+    }
+
+    /// Parses and checks the text of a file.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError(explain(text, &error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key: &str, what: &str| Err(ConfigError(format!("{key}: {what}")));
+        match Domain::parse(&self.hostname) {
+            Ok(name) if name.as_str().contains('.') => {}
+            _ => return wrong("hostname", "write the server's full name, such as \"mail.example.org\""),
+        }
+        let zero = [
+            ("limits.message_size", self.limits.message_size == 0),
+            ("limits.sessions", self.limits.sessions == 0),
+            ("limits.sessions_per_address", self.limits.sessions_per_address == 0),
+            ("limits.recipients", self.limits.recipients == 0),
+            ("delivery.concurrency", self.delivery.concurrency == 0),
+            ("delivery.per_destination", self.delivery.per_destination == 0),
+            ("delivery.port", self.delivery.port == 0),
+        ];
+        if let Some((key, _)) = zero.into_iter().find(|(_, is_zero)| *is_zero) {
+            return wrong(key, "must be at least 1");
+        }
+        if self.limits.recipients < 100 {
+            return wrong("limits.recipients", "must be at least 100: other servers count on it (RFC 5321 4.5.3.1.8)");
+        }
+        let mut seen = std::collections::HashMap::new();
+        for (key, address) in self.listen.all().filter(|(_, address)| address.port() != 0) {
+            if let Some(other) = seen.insert(address, key) {
+                return wrong(&format!("listen.{key}"), &format!("{address} is already taken by listen.{other}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn default_data() -> PathBuf {
+    PathBuf::from(DEFAULT_DATA)
+}
+
+/// "line 3: unknown field `hostnam`, expected …", without the library's drawing.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| before.matches('\n').count() + 1);
+    let written = line.and_then(|line| text.lines().nth(line - 1)).map(str::trim).unwrap_or_default();
+    let key = written.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.is_empty());
+    let message = error.message().trim();
+    match (line, key) {
+        (Some(line), Some(key)) if !message.contains(key) => format!("line {line}: {key}: {message}"),
+        (Some(line), _) => format!("line {line}: {message}"),
+        (None, _) => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_host_name_is_enough() {
+        let config = Config::parse("hostname = \"mail.example.org\"").unwrap();
+        assert_eq!(config, Config::for_host("mail.example.org", PathBuf::from(DEFAULT_DATA)));
+    }
+
+    #[test]
+    fn errors_name_the_line_and_the_key() {
+        assert!(refusal("hostname = \"mail.example.org\"\n[listen]\nsmpt = []\n").starts_with("line 3: unknown field `smpt`"));
+        let wrong = refusal("hostname = \"mail.example.org\"\n[limits]\nmessage_size = \"big\"\n");
+        assert!(wrong.starts_with("line 3: message_size: "), "{wrong}");
+        assert!(refusal("hostname = \"mail\"").starts_with("hostname: "));
+        assert!(refusal("").contains("hostname"));
+    }
+
+    #[test]
+    fn one_address_serves_one_purpose() {
+        let twice = "hostname = \"mail.example.org\"\n[listen]\nsmtp = [\"127.0.0.1:25\"]\nimap = [\"127.0.0.1:25\"]\n";
+        assert!(refusal(twice).contains("listen.imap: 127.0.0.1:25 is already taken by listen.smtp"));
+    }
+
+    #[test]
+    fn the_example_file_is_valid_and_shows_the_defaults() {
+        let example = include_str!("../mailstead.example.toml");
+        let shown = Config::parse(example).unwrap();
+        assert_eq!(shown, Config::for_host("mail.example.org", PathBuf::from(DEFAULT_DATA)));
+        let uncommented: String = example
+            .lines()
+            .filter(|line| !line.starts_with("# ") && *line != "#")
+            .map(|line| line.strip_prefix('#').unwrap_or(line).to_owned() + "\n")
+            .collect();
+        let defaults = Config::parse(&uncommented).unwrap();
+        let without_files = Config { tls: None, ..defaults };
+        assert_eq!(without_files, shown, "a commented-out key shows another value than its default");
+    }
+}

@@ -1,0 +1,225 @@
+//! `mailstead demo`: a tiny internet on loopback. A name server, a certificate authority, and two appliances with
+//! real stores and ready accounts; mail between them takes the way it takes in the world.
+
+mod ca;
+mod dns;
+mod letters;
+mod table;
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mailstead_message::{Address, Domain};
+use mailstead_net::dns::Resolver;
+use mailstead_net::{Certificates, ClientTls};
+use mailstead_store::{Options, PasswordCost, Store};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::appliance::{Bound, Parts, Running, SERVICES, Service};
+use crate::cli;
+use crate::config::{Config, Listen};
+use crate::serve::{delivery, open_store};
+use ca::Authority;
+use dns::{MailDomain, NameServer};
+
+/// The demo's servers: domain, accounts; each also has an operator, `postmaster`.
+const SERVERS: [(&str, &[&str]); 2] = [("home.test", &["alice", "carol"]), ("world.test", &["bob"])];
+
+/// The account that looks after each server.
+const OPERATOR: &str = "postmaster";
+
+/// With `--base-port`, each server's ports begin this much above the one before.
+const SERVER_STRIDE: u16 = 1_000;
+
+/// With `--base-port`, the name server's port is that much above it.
+const DNS_OFFSET: u16 = 53;
+
+/// The password of a demo account: plain to read, for a store that is thrown away.
+pub(crate) fn password(local_part: &str) -> String {
+    format!("{local_part}-demo-2026")
+}
+
+/// Runs until Ctrl-C or SIGTERM; then nothing is left, unless `--dir` asked to keep the data.
+///
+/// # Errors
+/// A sentence for the user when it can't start.
+pub async fn run(options: cli::Demo, json: bool) -> Result<(), String> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let folder = Folder::choose(options.dir.as_deref())?;
+    let started = tokio::select! {
+        started = start(&options, &folder) => started?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    let text = if json { started.facts.json()? } else { started.facts.table() };
+    let mut out = std::io::stdout().lock();
+    // A reader that went away must not end the demo.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    drop(out);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    for server in started.servers {
+        server.stop().await;
+    }
+    Ok(())
+}
+
+/// The data folder: kept, or removed when dropped.
+enum Folder {
+    Kept(PathBuf),
+    Throwaway(tempfile::TempDir),
+}
+
+impl Folder {
+    fn choose(dir: Option<&Path>) -> Result<Self, String> {
+        match dir {
+            Some(dir) => {
+                std::fs::create_dir_all(dir)
+                    .map_err(|error| format!("{}: the folder can't be made: {error}", dir.display()))?;
+                let full =
+                    dir.canonicalize().map_err(|error| format!("{}: can't be used: {error}", dir.display()))?;
+                Ok(Self::Kept(full))
+            }
+            None => tempfile::Builder::new()
+                .prefix("mailstead-demo-")
+                .tempdir()
+                .map(Self::Throwaway)
+                .map_err(|error| format!("a temporary folder can't be made: {error}")),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Throwaway(folder) => folder.path(),
+        }
+    }
+}
+
+struct Started {
+    servers: Vec<Running>,
+    facts: table::Facts,
+    _name_server: NameServer,
+}
+
+async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> {
+    let path = folder.path();
+    let authority = Authority::create(path)?;
+    let mut bound = Vec::new();
+    for (index, (domain, accounts)) in SERVERS.iter().enumerate() {
+        let first_port = options.base_port.map(|base| base + SERVER_STRIDE * index as u16);
+        let config = config(path, domain, first_port);
+        bound.push((*domain, *accounts, config.clone(), Bound::bind(config)?));
+    }
+    let (names, port_overrides) = tiny_internet(&bound, &options.neighbour)?;
+    let dns_port = options.base_port.map_or(0, |base| base + DNS_OFFSET);
+    let name_server = NameServer::start(SocketAddr::from((Ipv4Addr::LOCALHOST, dns_port)), &names).await?;
+
+    let mut facts = table::Facts {
+        ca: authority.file().to_owned(),
+        dns: name_server.address(),
+        data: path.to_owned(),
+        kept: matches!(folder, Folder::Kept(_)),
+        seeded: options.seed,
+        servers: Vec::new(),
+    };
+    let mut servers = Vec::new();
+    for (domain, accounts, config, bound) in bound {
+        facts.servers.push(table::Server::describe(domain, &config.hostname, accounts, OPERATOR, &bound));
+        let store = open_store(&config.data, Options { password_cost: PasswordCost::Light, ..Options::default() })?;
+        settle_in(&store, domain, accounts).await.map_err(|error| format!("{domain}: {error}"))?;
+        let names = [config.hostname.clone(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()];
+        let (chain, key) = authority.issue(&names)?;
+        let roots = std::slice::from_ref(authority.certificate());
+        let verified = ClientTls::verifying(roots).map_err(|error| error.to_string())?;
+        let parts = Parts {
+            store,
+            certificates: Certificates::new(chain, key).map_err(|error| error.to_string())?,
+            dns: Arc::new(Resolver::with_servers(&[name_server.address()]).map_err(|error| error.to_string())?),
+            delivery: mailstead_outbound::Policy {
+                port_overrides: port_overrides.clone(),
+                own_addresses: Vec::new(),
+                ..delivery(&config, verified)?
+            },
+        };
+        servers.push(bound.start(parts)?);
+    }
+    if let Some(home) = servers.first() {
+        letters::seed(home.store(), "alice@home.test", options.seed).await?;
+    }
+    Ok(Started { servers, facts, _name_server: name_server })
+}
+
+fn config(folder: &Path, domain: &str, first_port: Option<u16>) -> Config {
+    let on_loopback = |service: Service| {
+        let usual = SERVICES.iter().find(|(other, _, _)| *other == service).map_or(0, |(_, _, port)| *port);
+        vec![SocketAddr::from((Ipv4Addr::LOCALHOST, first_port.map_or(0, |first| first + usual)))]
+    };
+    let mut config = Config::for_host(&format!("mail.{domain}"), folder.join(domain));
+    config.listen = Listen {
+        smtp: on_loopback(Service::Smtp),
+        submission: on_loopback(Service::Submission),
+        submissions: on_loopback(Service::Submissions),
+        imap: on_loopback(Service::Imap),
+        imaps: on_loopback(Service::Imaps),
+        pop3: on_loopback(Service::Pop3),
+        pop3s: on_loopback(Service::Pop3s),
+        http: on_loopback(Service::Http),
+        https: on_loopback(Service::Https),
+    };
+    config.delivery.allow_private = true;
+    // All of the demo's peers share one address.
+    config.limits.sessions_per_address = config.limits.sessions;
+    config
+}
+
+type Prepared = (&'static str, &'static [&'static str], Config, Bound);
+
+/// The names of all servers and neighbours, and the ports their hosts listen on instead of 25.
+fn tiny_internet(
+    servers: &[Prepared],
+    neighbours: &[(Domain, SocketAddr)],
+) -> Result<(Vec<MailDomain>, HashMap<String, u16>), String> {
+    let mut names = Vec::new();
+    let mut ports = HashMap::new();
+    for (domain, _, config, bound) in servers {
+        let smtp = bound.address(Service::Smtp).ok_or("a demo server without SMTP")?;
+        ports.insert(config.hostname.clone(), smtp.port());
+        names.push(MailDomain {
+            name: Domain::parse(domain).map_err(|error| error.to_string())?,
+            host: config.hostname.clone(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        });
+    }
+    for (domain, address) in neighbours {
+        if names.iter().any(|known| known.name == *domain) {
+            return Err(format!("--neighbour {domain}: the tiny internet has that domain already"));
+        }
+        let host = format!("mail.{domain}");
+        ports.insert(host.clone(), address.port());
+        names.push(MailDomain { name: domain.clone(), host, address: address.ip() });
+    }
+    Ok((names, ports))
+}
+
+/// Makes the domain and its accounts where they are not there yet (with `--dir` they may be).
+async fn settle_in(store: &Store, domain: &str, accounts: &[&str]) -> Result<(), String> {
+    let domain = Domain::parse(domain).map_err(|error| error.to_string())?;
+    if !store.domains().map_err(|error| error.to_string())?.iter().any(|known| known.name == domain) {
+        store.add_domain(domain.clone()).await.map_err(|error| error.to_string())?;
+    }
+    let known = store.accounts().map_err(|error| error.to_string())?;
+    for local_part in std::iter::once(&OPERATOR).chain(accounts) {
+        let address = Address::parse(&format!("{local_part}@{domain}")).map_err(|error| error.to_string())?;
+        if !known.iter().any(|account| account.address == address) {
+            store.add_account(address, &password(local_part), None).await.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}

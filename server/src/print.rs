@@ -1,0 +1,279 @@
+//! Answers on the terminal: sentences and tables for people, JSON for programs.
+
+use std::io::Write;
+
+use mailstead_store::{RecipientState, SmarthostTls};
+use mailstead_web::control::{
+    AccountView, AliasView, Answer, BanView, DomainView, QueueView, SmarthostView, StatusView, StoryView,
+};
+use serde_json::{Value, json};
+
+/// Prints to standard output; a reader that went away is no error.
+pub fn out(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.trim_end().as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+}
+
+/// Prints an answer, with the password made up for it, if one was.
+///
+/// # Errors
+/// A sentence when the answer can't be written as JSON.
+pub fn answer(answer: &Answer, generated: Option<&str>, json: bool) -> Result<(), String> {
+    let text = if json {
+        serde_json::to_string(&machine(answer, generated)).map_err(|error| error.to_string())?
+    } else {
+        human(answer, generated)
+    };
+    out(&text);
+    Ok(())
+}
+
+/// The answer without its wrapper: lists are arrays.
+fn machine(answer: &Answer, generated: Option<&str>) -> Value {
+    match answer {
+        Answer::Done(sentence) => match generated {
+            Some(password) => json!({ "done": sentence, "password": password }),
+            None => json!({ "done": sentence }),
+        },
+        Answer::Domains(list) => json!(list),
+        Answer::Accounts(list) => json!(list),
+        Answer::Aliases(list) => json!(list),
+        Answer::Smarthosts(list) => json!(list),
+        Answer::Queue(list) => json!(list),
+        Answer::Stories(list) => json!(list),
+        Answer::Bans(list) => json!(list),
+        Answer::Status(status) => json!(status),
+    }
+}
+
+fn human(answer: &Answer, generated: Option<&str>) -> String {
+    match answer {
+        Answer::Done(sentence) => match generated {
+            Some(password) => format!("{sentence}\nIts password, shown only now: {password}"),
+            None => sentence.clone(),
+        },
+        Answer::Domains(list) => domains(list),
+        Answer::Accounts(list) => accounts(list),
+        Answer::Aliases(list) => aliases(list),
+        Answer::Smarthosts(list) => smarthosts(list),
+        Answer::Queue(list) => queue(list),
+        Answer::Stories(list) => stories(list),
+        Answer::Bans(list) => bans(list),
+        Answer::Status(status) => self::status(status),
+    }
+}
+
+fn domains(list: &[DomainView]) -> String {
+    if list.is_empty() {
+        return "There is no domain yet: add yours with `mailstead domain add example.org`.".to_owned();
+    }
+    let rows = list.iter().map(|domain| {
+        vec![domain.domain.clone(), domain.catch_all.clone().map_or_else(|| "refused".to_owned(), |to| format!("to {to}"))]
+    });
+    table(&["DOMAIN", "UNKNOWN ADDRESSES"], rows)
+}
+
+fn accounts(list: &[AccountView]) -> String {
+    if list.is_empty() {
+        return "There is no account yet: add one with `mailstead account add you@example.org`.".to_owned();
+    }
+    let rows = list.iter().map(|account| {
+        let quota = account.quota.map_or_else(|| "no limit".to_owned(), bytes);
+        let state = if account.disabled { "disabled" } else { "" };
+        vec![
+            account.address.clone(),
+            bytes(account.used),
+            quota,
+            state.to_owned(),
+            account.addresses.join(", "),
+        ]
+    });
+    table(&["ACCOUNT", "USED", "QUOTA", "", "ALSO"], rows)
+}
+
+fn aliases(list: &[AliasView]) -> String {
+    if list.is_empty() {
+        return "There is no alias.".to_owned();
+    }
+    table(&["ALIAS", "LEADS TO"], list.iter().map(|alias| vec![alias.address.clone(), alias.targets.join(", ")]))
+}
+
+fn smarthosts(list: &[SmarthostView]) -> String {
+    if list.is_empty() {
+        return "Mail is delivered directly: no relay is set.".to_owned();
+    }
+    let rows = list.iter().map(|relay| {
+        let tls = match relay.tls {
+            SmarthostTls::Implicit => "TLS",
+            SmarthostTls::Starttls => "STARTTLS",
+            SmarthostTls::None => "no TLS",
+        };
+        vec![
+            relay.domain.clone().unwrap_or_else(|| "all".to_owned()),
+            format!("{}:{}", relay.host, relay.port),
+            tls.to_owned(),
+            relay.user.clone().unwrap_or_else(|| "no login".to_owned()),
+        ]
+    });
+    table(&["MAIL FROM", "RELAY", "SECURITY", "USER"], rows)
+}
+
+fn queue(list: &[QueueView]) -> String {
+    if list.is_empty() {
+        return "Nothing waits to go out.".to_owned();
+    }
+    let mut text = String::new();
+    for entry in list {
+        let from = if entry.from.is_empty() { "a report (no sender)" } else { &entry.from };
+        let next = if entry.held { "held".to_owned() } else { format!("next try {}", entry.due) };
+        text += &format!(
+            "{}  from {from}, {}, since {}, tried {} times, {next}  [{}]\n",
+            entry.id,
+            bytes(entry.size),
+            entry.created,
+            entry.attempts,
+            entry.trace
+        );
+        for recipient in &entry.recipients {
+            let state = match recipient.state {
+                RecipientState::Waiting => "waits",
+                RecipientState::Delivered => "delivered",
+                RecipientState::Failed => "failed",
+            };
+            text += &format!("     to {} {state}", printable(&recipient.address));
+            if let Some(last) = &recipient.last {
+                text += &format!(": {}", printable(last));
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn stories(list: &[StoryView]) -> String {
+    if list.is_empty() {
+        return "Nothing is known of it: stories are kept for 30 days.".to_owned();
+    }
+    let mut text = String::new();
+    for story in list {
+        text += &format!("{}\n", story.trace);
+        for event in &story.events {
+            text += &format!("  {}  {}\n", event.at, printable(&event.text));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn bans(list: &[BanView]) -> String {
+    if list.is_empty() {
+        return "Nobody is locked out.".to_owned();
+    }
+    let rows = list.iter().map(|ban| vec![ban.address.clone(), format!("{} minutes", ban.seconds.div_ceil(60))]);
+    table(&["ADDRESS", "FOR ANOTHER"], rows)
+}
+
+fn status(status: &StatusView) -> String {
+    let running = match status.uptime_seconds {
+        Some(seconds) => format!("mailstead {} is running, for {}.", status.version, duration(seconds)),
+        None => format!("mailstead {} is not running.", status.version),
+    };
+    let waits = match (&status.oldest_queued, status.queued) {
+        (Some(oldest), count) => format!("{count} wait to go out, the oldest since {oldest}."),
+        (None, _) => "Nothing waits to go out.".to_owned(),
+    };
+    format!(
+        "{running}\nDomains: {}. Accounts: {}, with {} of mail.\n{waits}",
+        status.domains,
+        status.accounts,
+        bytes(status.used)
+    )
+}
+
+fn duration(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} seconds"),
+        (0, 0, minutes) => format!("{minutes} minutes"),
+        (0, hours, minutes) => format!("{hours} hours {minutes} minutes"),
+        (days, hours, _) => format!("{days} days {hours} hours"),
+    }
+}
+
+/// Bytes as people read them, in powers of 1024.
+fn bytes(count: u64) -> String {
+    let units = ["KB", "MB", "GB", "TB"];
+    let mut value = count as f64;
+    let mut unit = "bytes";
+    for next in units {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "bytes" { format!("{count} bytes") } else { format!("{value:.1} {unit}") }
+}
+
+/// What comes from peers must not drive the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Columns as wide as their widest cell; cells made printable.
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
+    let all: Vec<Vec<String>> =
+        std::iter::once(head).chain(rows.map(|row| row.iter().map(|cell| printable(cell)).collect())).collect();
+    let columns = all.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let mut text = String::new();
+    for row in &all {
+        let line: String =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}  ", width = *width)).collect();
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_in_units_of_their_size() {
+        assert_eq!(bytes(0), "0 bytes");
+        assert_eq!(bytes(1023), "1023 bytes");
+        assert_eq!(bytes(1536), "1.5 KB");
+        assert_eq!(bytes(10 << 30), "10.0 GB");
+    }
+
+    #[test]
+    fn a_peers_words_can_not_drive_the_terminal() {
+        let evil = QueueView {
+            id: 1,
+            trace: "0".to_owned(),
+            from: String::new(),
+            size: 1,
+            created: String::new(),
+            due: String::new(),
+            attempts: 1,
+            held: false,
+            recipients: vec![mailstead_web::control::RecipientView {
+                address: "a@b.test".to_owned(),
+                state: RecipientState::Waiting,
+                last: Some("550 \u{1b}[2Jgone".to_owned()),
+            }],
+        };
+        assert!(!queue(&[evil]).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let shown = table(&["A", "B"], [vec!["long cell".to_owned(), "x".to_owned()]].into_iter());
+        assert_eq!(shown, "A          B\nlong cell  x\n");
+    }
+}

@@ -1,0 +1,111 @@
+//! `mailstead serve`: one appliance, until it is told to stop.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mailstead_net::dns::Resolver;
+use mailstead_net::{Certificates, ClientTls};
+use mailstead_outbound::Schedule;
+use mailstead_store::{Options, Store};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::appliance::{Bound, Parts, own_addresses};
+use crate::config::Config;
+
+/// Runs until SIGTERM, SIGINT or Ctrl-C. SIGHUP reads the certificate files again.
+///
+/// # Errors
+/// A sentence for the operator when it can't start.
+pub async fn run(config: Config) -> Result<(), String> {
+    // Bound first: a taken port must not have made or touched anything else.
+    let bound = Bound::bind(config.clone())?;
+    let store = open_store(&config.data, Options::default())?;
+    let certificates = certificates(&config)?;
+    let resolver = if config.dns.servers.is_empty() {
+        Resolver::system()
+    } else {
+        Resolver::with_servers(&config.dns.servers)
+    }
+    .map_err(|error| format!("name resolution can't start: {error}"))?;
+    let parts = Parts {
+        store,
+        certificates: certificates.clone(),
+        dns: Arc::new(resolver),
+        delivery: delivery(&config, ClientTls::verifying(&[]).map_err(|error| error.to_string())?)?,
+    };
+    let running = bound.start(parts)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        hostname = %config.hostname,
+        data = %config.data.display(),
+        "mailstead is ready"
+    );
+    until_told_to_stop(&config, &certificates).await?;
+    tracing::info!("stopping: sessions and deliveries under way may finish");
+    running.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens a store and puts what went wrong into a sentence that names the folder.
+pub fn open_store(folder: &Path, options: Options) -> Result<Store, String> {
+    Store::open(folder, options).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// How mail leaves, by the configuration.
+pub fn delivery(config: &Config, verified_tls: ClientTls) -> Result<mailstead_outbound::Policy, String> {
+    Ok(mailstead_outbound::Policy {
+        hostname: config.hostname.clone(),
+        port: config.delivery.port,
+        port_overrides: std::collections::HashMap::new(),
+        allow_private: config.delivery.allow_private,
+        own_addresses: own_addresses(config),
+        concurrency: config.delivery.concurrency,
+        per_destination: config.delivery.per_destination,
+        schedule: Schedule::default(),
+        tls: ClientTls::opportunistic().map_err(|error| error.to_string())?,
+        verified_tls,
+    })
+}
+
+fn certificates(config: &Config) -> Result<Certificates, String> {
+    match &config.tls {
+        Some(files) => {
+            Certificates::from_pem_files(&files.certificate, &files.key).map_err(|error| format!("tls: {error}"))
+        }
+        None => {
+            tracing::warn!(
+                "no certificate is configured: a self-signed one is shown, and mail programs will warn about it. \
+                 Name PEM files under [tls] in the configuration to change that"
+            );
+            Certificates::self_signed(&config.data, std::slice::from_ref(&config.hostname))
+                .map_err(|error| format!("tls: {error}"))
+        }
+    }
+}
+
+async fn until_told_to_stop(config: &Config, certificates: &Certificates) -> Result<(), String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("signals can't be received: {error}"));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(config, certificates),
+        }
+    }
+}
+
+/// Reads the certificate files again; the old certificate stays when the new one is unusable.
+fn reload(config: &Config, certificates: &Certificates) {
+    let Some(files) = &config.tls else {
+        tracing::info!("nothing to read again: no certificate files are configured");
+        return;
+    };
+    match certificates.reload_pem_files(&files.certificate, &files.key) {
+        Ok(()) => tracing::info!("the certificate files were read again"),
+        Err(error) => tracing::error!(%error, "the certificate files can't be used: the old certificate stays"),
+    }
+}

@@ -1,0 +1,288 @@
+//! The one place where an operator's requests are carried out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mailstead_message::TraceId;
+use mailstead_net::Gate;
+use mailstead_store::{
+    Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Smarthost, Store, StoreError, Story,
+    Timestamp,
+};
+
+use super::protocol::{
+    AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
+    SmarthostView, StatusView, StoryView,
+};
+
+/// The most stories told at once: more is no answer to read.
+const MAX_STORIES: usize = 200;
+
+/// Carries out requests on a store: a running server's, or a stopped one's opened for the occasion.
+#[derive(Clone)]
+pub struct Operator {
+    store: Store,
+    running: Option<(Arc<Gate>, Instant)>,
+}
+
+impl Operator {
+    /// On a running server.
+    pub fn running(store: Store, gate: Arc<Gate>) -> Self {
+        Self { store, running: Some((gate, Instant::now())) }
+    }
+
+    /// On a stopped server's store.
+    pub fn stopped(store: Store) -> Self {
+        Self { store, running: None }
+    }
+
+    /// Carries out one request.
+    pub async fn perform(&self, request: Request) -> Response {
+        match self.answer(request).await {
+            Ok(answer) => Response::Ok(answer),
+            Err(error) => Response::Error(error.to_string()),
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Answer, StoreError> {
+        match request {
+            Request::DomainAdd { .. } | Request::DomainList | Request::DomainRemove { .. } | Request::CatchAll { .. } => {
+                self.domain(request).await
+            }
+            Request::AccountAdd { .. }
+            | Request::AccountList
+            | Request::AccountPassword { .. }
+            | Request::AccountQuota { .. }
+            | Request::AccountAddAddress { .. }
+            | Request::AccountRemoveAddress { .. }
+            | Request::AccountDisabled { .. }
+            | Request::AccountRemove { .. } => self.account(request).await,
+            Request::AliasSet { address, targets } => {
+                let sentence = format!("{address} leads to {}.", list(&targets));
+                self.store.set_alias(Alias { address, targets }).await?;
+                done(sentence)
+            }
+            Request::AliasList => {
+                Ok(Answer::Aliases(self.store.aliases()?.into_iter().map(alias_view).collect()))
+            }
+            Request::AliasRemove { address } => {
+                self.store.remove_alias(&address).await?;
+                done(format!("The alias {address} is removed."))
+            }
+            Request::SmarthostSet { domain, smarthost } => {
+                let sentence = match &smarthost {
+                    Some(relay) => format!("Outgoing mail goes through {}:{}.", relay.host, relay.port),
+                    None => "Outgoing mail is delivered directly.".to_owned(),
+                };
+                self.store.set_smarthost(domain.as_ref(), smarthost).await?;
+                done(sentence)
+            }
+            Request::SmarthostList => self.smarthosts(),
+            Request::QueueList => Ok(Answer::Queue(self.store.queue()?.into_iter().map(queue_view).collect())),
+            Request::Queue { id, action } => {
+                self.store.queue_action(QueueId(id), action).await?;
+                done(match action {
+                    QueueAction::Retry => format!("Message {id} is tried now."),
+                    QueueAction::Hold => format!("Message {id} is held until you retry it."),
+                    QueueAction::Remove => format!("Message {id} is removed from the queue."),
+                })
+            }
+            Request::Trace { id } => {
+                let trace: TraceId = id.parse().map_err(|error| StoreError::Invalid(format!("{id}: {error}.")))?;
+                let story = self.store.story(trace)?.ok_or_else(|| StoreError::NotFound(format!("a story of {id}")))?;
+                Ok(Answer::Stories(vec![story_view(story)]))
+            }
+            Request::TraceAddress { address, limit } => {
+                let stories = self.store.stories_of(&address, limit.clamp(1, MAX_STORIES))?;
+                Ok(Answer::Stories(stories.into_iter().map(story_view).collect()))
+            }
+            Request::BanList => Ok(Answer::Bans(self.bans())),
+            Request::BanLift { address } => {
+                let (gate, _) = self.running.as_ref().ok_or_else(not_running)?;
+                gate.unban(address);
+                done(match address {
+                    Some(address) => format!("{address} may log in again."),
+                    None => "Everybody may log in again.".to_owned(),
+                })
+            }
+            Request::Status => self.status(),
+        }
+    }
+
+    async fn domain(&self, request: Request) -> Result<Answer, StoreError> {
+        match request {
+            Request::DomainAdd { domain } => {
+                self.store.add_domain(domain.clone()).await?;
+                done(format!("The domain {} is added.", domain.to_unicode()))
+            }
+            Request::DomainRemove { domain } => {
+                self.store.remove_domain(&domain).await?;
+                done(format!("The domain {} is removed.", domain.to_unicode()))
+            }
+            Request::CatchAll { domain, target } => {
+                let sentence = match &target {
+                    Some(target) => format!("Mail for unknown addresses of {} goes to {target}.", domain.to_unicode()),
+                    None => format!("Mail for unknown addresses of {} is refused.", domain.to_unicode()),
+                };
+                self.store.set_catch_all(&domain, target).await?;
+                done(sentence)
+            }
+            _ => Ok(Answer::Domains(self.store.domains()?.into_iter().map(domain_view).collect())),
+        }
+    }
+
+    async fn account(&self, request: Request) -> Result<Answer, StoreError> {
+        match request {
+            Request::AccountAdd { address, password, quota } => {
+                self.store.add_account(address.clone(), &password, quota).await?;
+                done(format!("The account {address} is ready."))
+            }
+            Request::AccountPassword { address, password } => {
+                self.store.set_password(&address, &password).await?;
+                done(format!("The password of {address} is changed."))
+            }
+            Request::AccountQuota { address, quota } => {
+                self.store.set_quota(&address, quota).await?;
+                done(match quota {
+                    Some(bytes) => format!("{address} may store {bytes} bytes."),
+                    None => format!("{address} may store as much as there is room."),
+                })
+            }
+            Request::AccountAddAddress { account, address } => {
+                let sentence = format!("{address} belongs to {account}.");
+                self.store.add_address(&account, address).await?;
+                done(sentence)
+            }
+            Request::AccountRemoveAddress { account, address } => {
+                self.store.remove_address(&account, &address).await?;
+                done(format!("{address} no longer belongs to {account}."))
+            }
+            Request::AccountDisabled { address, disabled } => {
+                self.store.set_disabled(&address, disabled).await?;
+                done(match disabled {
+                    true => format!("{address} can no longer log in; mail for it still arrives."),
+                    false => format!("{address} can log in again."),
+                })
+            }
+            Request::AccountRemove { address } => {
+                self.store.remove_account(&address).await?;
+                done(format!("The account {address} and all its mail are removed."))
+            }
+            _ => Ok(Answer::Accounts(self.store.accounts()?.into_iter().map(account_view).collect())),
+        }
+    }
+
+    fn smarthosts(&self) -> Result<Answer, StoreError> {
+        let mut views = Vec::new();
+        if let Some(relay) = self.store.smarthost_for(None)? {
+            views.push(smarthost_view(None, relay));
+        }
+        for domain in self.store.domains()? {
+            if let Some(relay) = domain.smarthost {
+                views.push(smarthost_view(Some(domain.name.to_unicode()), relay));
+            }
+        }
+        Ok(Answer::Smarthosts(views))
+    }
+
+    fn bans(&self) -> Vec<BanView> {
+        let Some((gate, _)) = &self.running else { return Vec::new() };
+        gate.bans()
+            .into_iter()
+            .map(|ban| BanView { address: ban.network.to_string(), seconds: ban.remaining.as_secs() })
+            .collect()
+    }
+
+    fn status(&self) -> Result<Answer, StoreError> {
+        let accounts = self.store.accounts()?;
+        let queue = self.store.queue()?;
+        Ok(Answer::Status(StatusView {
+            running: self.running.is_some(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: self.running.as_ref().map(|(_, since)| since.elapsed().as_secs()),
+            domains: self.store.domains()?.len(),
+            accounts: accounts.len(),
+            used: accounts.iter().map(|account| account.used).sum(),
+            queued: queue.len(),
+            oldest_queued: queue.iter().map(|entry| entry.created).min().map(time),
+        }))
+    }
+}
+
+fn done(sentence: String) -> Result<Answer, StoreError> {
+    Ok(Answer::Done(sentence))
+}
+
+fn not_running() -> StoreError {
+    StoreError::Invalid("The server is not running, so nobody is locked out.".to_owned())
+}
+
+fn list(addresses: &[mailstead_message::Address]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn time(at: Timestamp) -> String {
+    jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}
+
+fn domain_view(domain: DomainRecord) -> DomainView {
+    DomainView {
+        domain: domain.name.to_unicode(),
+        catch_all: domain.catch_all.map(|address| address.to_string()),
+        created: time(domain.created),
+    }
+}
+
+fn account_view(account: Account) -> AccountView {
+    AccountView {
+        address: account.address.to_string(),
+        addresses: account.addresses.iter().map(ToString::to_string).collect(),
+        disabled: account.disabled,
+        used: account.used,
+        quota: account.quota,
+        created: time(account.created),
+    }
+}
+
+fn alias_view(alias: Alias) -> AliasView {
+    AliasView {
+        address: alias.address.to_string(),
+        targets: alias.targets.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn smarthost_view(domain: Option<String>, relay: Smarthost) -> SmarthostView {
+    SmarthostView {
+        domain,
+        host: relay.host,
+        port: relay.port,
+        tls: relay.tls,
+        user: relay.login.map(|(user, _)| user),
+    }
+}
+
+fn queue_view(entry: QueueEntry) -> QueueView {
+    let recipients = entry.recipients.into_iter().map(|recipient| RecipientView {
+        address: recipient.address.to_string(),
+        state: recipient.state,
+        last: recipient.last,
+    });
+    let mut recipients: Vec<RecipientView> = recipients.collect();
+    recipients.sort_by_key(|recipient| recipient.state != RecipientState::Waiting);
+    QueueView {
+        id: entry.id.0,
+        trace: entry.trace.to_string(),
+        from: entry.reverse_path.map(|address| address.to_string()).unwrap_or_default(),
+        size: entry.size,
+        created: time(entry.created),
+        due: time(entry.due),
+        attempts: entry.attempts,
+        held: entry.held,
+        recipients,
+    }
+}
+
+fn story_view(story: Story) -> StoryView {
+    let events = story.events.into_iter().map(|event| EventView { at: time(event.at), text: event.text }).collect();
+    StoryView { trace: story.trace.to_string(), events }
+}

@@ -1,0 +1,304 @@
+//! Requests and answers: one JSON object a line, each way.
+
+use std::net::IpAddr;
+
+use mailstead_message::{Address, Domain};
+use mailstead_store::{QueueAction, RecipientState, Smarthost, SmarthostTls};
+use serde::{Deserialize, Serialize};
+
+/// What an operator can ask.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Add a domain.
+    DomainAdd {
+        /// Its name.
+        domain: Domain,
+    },
+    /// List domains.
+    DomainList,
+    /// Remove a domain.
+    DomainRemove {
+        /// Its name.
+        domain: Domain,
+    },
+    /// Set or clear the catch-all.
+    CatchAll {
+        /// The domain.
+        domain: Domain,
+        /// Who gets what nobody else does.
+        target: Option<Address>,
+    },
+    /// Add an account.
+    AccountAdd {
+        /// Its address.
+        address: Address,
+        /// Its password.
+        password: String,
+        /// Its quota in bytes.
+        quota: Option<u64>,
+    },
+    /// List accounts.
+    AccountList,
+    /// Set a password.
+    AccountPassword {
+        /// The account.
+        address: Address,
+        /// The new password.
+        password: String,
+    },
+    /// Set or clear a quota.
+    AccountQuota {
+        /// The account.
+        address: Address,
+        /// Bytes.
+        quota: Option<u64>,
+    },
+    /// Give an account one more address.
+    AccountAddAddress {
+        /// The account.
+        account: Address,
+        /// The further address.
+        address: Address,
+    },
+    /// Take a further address away.
+    AccountRemoveAddress {
+        /// The account.
+        account: Address,
+        /// The further address.
+        address: Address,
+    },
+    /// Disable or enable an account.
+    AccountDisabled {
+        /// The account.
+        address: Address,
+        /// No login when true.
+        disabled: bool,
+    },
+    /// Remove an account with all its mail.
+    AccountRemove {
+        /// The account.
+        address: Address,
+    },
+    /// Add an alias or replace its targets.
+    AliasSet {
+        /// The address.
+        address: Address,
+        /// Where it leads.
+        targets: Vec<Address>,
+    },
+    /// List aliases.
+    AliasList,
+    /// Remove an alias.
+    AliasRemove {
+        /// The address.
+        address: Address,
+    },
+    /// Set or clear the relay for outgoing mail.
+    SmarthostSet {
+        /// Only for mail from this domain.
+        domain: Option<Domain>,
+        /// The relay.
+        smarthost: Option<Smarthost>,
+    },
+    /// Show relays.
+    SmarthostList,
+    /// List the queue.
+    QueueList,
+    /// Retry, hold or remove a queued message.
+    Queue {
+        /// Its number.
+        id: u64,
+        /// What to do.
+        action: QueueAction,
+    },
+    /// Tell one message's story.
+    Trace {
+        /// Its trace id.
+        id: String,
+    },
+    /// Tell the latest stories of an address.
+    TraceAddress {
+        /// The address.
+        address: Address,
+        /// How many.
+        limit: usize,
+    },
+    /// List locked-out addresses.
+    BanList,
+    /// Let an address in again, or all.
+    BanLift {
+        /// Which.
+        address: Option<IpAddr>,
+    },
+    /// How it goes.
+    Status,
+}
+
+/// What comes back: an answer, or one sentence on why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// It went well.
+    Ok(Answer),
+    /// It did not, and why.
+    Error(String),
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It is done; a sentence says what.
+    Done(String),
+    /// Domains.
+    Domains(Vec<DomainView>),
+    /// Accounts.
+    Accounts(Vec<AccountView>),
+    /// Aliases.
+    Aliases(Vec<AliasView>),
+    /// Relays.
+    Smarthosts(Vec<SmarthostView>),
+    /// The queue.
+    Queue(Vec<QueueView>),
+    /// Stories.
+    Stories(Vec<StoryView>),
+    /// Locked-out addresses.
+    Bans(Vec<BanView>),
+    /// How it goes.
+    Status(StatusView),
+}
+
+/// A domain. Times here and below are RFC 3339 in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainView {
+    /// Its name as people write it.
+    pub domain: String,
+    /// Who gets what nobody else does.
+    pub catch_all: Option<String>,
+    /// When it was added.
+    pub created: String,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// The address it logs in with.
+    pub address: String,
+    /// Further addresses.
+    pub addresses: Vec<String>,
+    /// No login.
+    pub disabled: bool,
+    /// Bytes stored.
+    pub used: u64,
+    /// The most it may store, in bytes.
+    pub quota: Option<u64>,
+    /// When it was added.
+    pub created: String,
+}
+
+/// An alias.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasView {
+    /// The address.
+    pub address: String,
+    /// Where it leads.
+    pub targets: Vec<String>,
+}
+
+/// A relay for outgoing mail, without its password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmarthostView {
+    /// Only for mail from this domain; for all when missing.
+    pub domain: Option<String>,
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How TLS is used.
+    pub tls: SmarthostTls,
+    /// User name.
+    pub user: Option<String>,
+}
+
+/// A queued message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueView {
+    /// Its number.
+    pub id: u64,
+    /// Its trace id.
+    pub trace: String,
+    /// Its reverse-path; empty for a report.
+    pub from: String,
+    /// Bytes.
+    pub size: u64,
+    /// Since when it waits.
+    pub created: String,
+    /// When it is tried next.
+    pub due: String,
+    /// Tries so far.
+    pub attempts: u32,
+    /// An operator holds it.
+    pub held: bool,
+    /// Its recipients.
+    pub recipients: Vec<RecipientView>,
+}
+
+/// A recipient of a queued message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientView {
+    /// The address.
+    pub address: String,
+    /// How it stands.
+    pub state: RecipientState,
+    /// The last thing that happened.
+    pub last: Option<String>,
+}
+
+/// A message's story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoryView {
+    /// Its trace id.
+    pub trace: String,
+    /// What happened, in order.
+    pub events: Vec<EventView>,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// When.
+    pub at: String,
+    /// What.
+    pub text: String,
+}
+
+/// A locked-out address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanView {
+    /// The address or network.
+    pub address: String,
+    /// For how many more seconds.
+    pub seconds: u64,
+}
+
+/// How it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// A server is running.
+    pub running: bool,
+    /// Its version.
+    pub version: String,
+    /// For how many seconds it runs.
+    pub uptime_seconds: Option<u64>,
+    /// Domains.
+    pub domains: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Bytes of stored mail, as the accounts count them.
+    pub used: u64,
+    /// Messages that wait to go out.
+    pub queued: usize,
+    /// Since when the oldest waits.
+    pub oldest_queued: Option<String>,
+}

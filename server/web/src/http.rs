@@ -1,0 +1,196 @@
+//! The web server: pages over HTTP and HTTPS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+pub use mailstead_admin_ui::front;
+use mailstead_net::{Certificates, Limits, Listener, Peer, Stream};
+use mailstead_store::Store;
+use tokio::sync::watch;
+
+/// A request's header must be there by then.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection's life; a browser simply opens another.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// No page takes more.
+const MAX_BODY: usize = 1 << 20;
+/// What may stand in a request's header; the rest is answered with 431.
+const MAX_HEADER_BYTES: usize = 16 << 10;
+
+/// Pages are whole: nothing is loaded from elsewhere, nothing runs, nobody frames them.
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What the pages tell of.
+#[derive(Clone)]
+pub struct Site {
+    /// What a person types into a mail program.
+    pub settings: front::Settings,
+    /// The store, asked for its health.
+    pub store: Store,
+}
+
+/// Serves a listener until `stopped` turns true. With certificates it is HTTPS.
+pub async fn serve(
+    listener: Listener,
+    limits: Limits,
+    site: Site,
+    tls: Option<Certificates>,
+    stopped: watch::Receiver<bool>,
+) {
+    let app = router(site);
+    let mut stop = stopped.clone();
+    listener
+        .run(
+            limits,
+            async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            },
+            move |stream, peer, permit| {
+                let (app, tls, stopped) = (app.clone(), tls.clone(), stopped.clone());
+                async move {
+                    serve_connection(stream, peer, app, tls, stopped).await;
+                    drop(permit);
+                }
+            },
+            |stream, _peer| async move { drop(stream) },
+        )
+        .await;
+}
+
+/// The routes.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route("/", get(front_page))
+        .route("/style.css", get(style))
+        .route("/health", get(health))
+        .fallback(|| async { (StatusCode::NOT_FOUND, Html(front::not_found())) })
+        .layer(middleware::from_fn(secure))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(Arc::new(site))
+}
+
+async fn front_page(State(site): State<Arc<Site>>) -> Html<String> {
+    Html(front::page(&site.settings))
+}
+
+async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")], front::STYLE)
+}
+
+/// `200 ok` while the store answers, for monitors.
+async fn health(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
+    match site.store.next_due() {
+        Ok(_) => (StatusCode::OK, "ok\n"),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer the health check");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+        }
+    }
+}
+
+async fn secure(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn serve_connection(
+    stream: Stream,
+    peer: Peer,
+    app: Router,
+    tls: Option<Certificates>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let stream = match tls {
+        None => stream,
+        Some(certificates) => match stream.accept_tls(&certificates).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(peer = %peer.remote, %error, "a TLS handshake on the web port failed");
+                return;
+            }
+        },
+    };
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    let mut connection = std::pin::pin!(connection);
+    let served = async {
+        tokio::select! {
+            result = connection.as_mut() => return result,
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    };
+    match tokio::time::timeout(CONNECTION_TIMEOUT, served).await {
+        Ok(Err(error)) => tracing::debug!(peer = %peer.remote, %error, "a web connection broke"),
+        Ok(Ok(())) | Err(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn get(path: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let options = mailstead_store::Options {
+            password_cost: mailstead_store::PasswordCost::Light,
+            ..mailstead_store::Options::default()
+        };
+        let store = Store::open(folder.path(), options).unwrap();
+        let settings = front::Settings {
+            host: "mail.<example>.org".to_owned(),
+            imaps: Some(993),
+            pop3s: Some(995),
+            submissions: Some(465),
+        };
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address();
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(serve(listener, Limits::new(10, 10), Site { settings, store }, None, stopped));
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        stop.send(true).unwrap();
+        server.await.unwrap();
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_front_page_escapes_and_forbids_scripts() {
+        let answer = get("/").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("mail.&lt;example&gt;.org") && !answer.contains("mail.<example>"), "{answer}");
+        assert!(answer.to_lowercase().contains("content-security-policy: default-src 'none'"), "{answer}");
+        assert!(!answer.contains("evil.example"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn health_tells_whether_the_store_answers() {
+        assert!(get("/health").await.ends_with("ok\n"));
+        assert!(get("/nothing").await.starts_with("HTTP/1.1 404"));
+    }
+}
