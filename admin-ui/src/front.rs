@@ -28,10 +28,8 @@ pub fn page(settings: &Settings) -> String {
         ("Sending mail (SMTP)", settings.submissions),
         ("Fetching mail (POP3)", settings.pop3s),
     ];
-    let rows: Vec<AnyView> = rows
-        .into_iter()
-        .filter_map(|(purpose, port)| port.map(|port| row(purpose, host.clone(), port)))
-        .collect();
+    let rows: Vec<AnyView> =
+        rows.into_iter().filter_map(|(purpose, port)| port.map(|port| row(purpose, host.clone(), port))).collect();
     render(&format!("Mail at {}", settings.host), move || {
         view! {
             <main>

@@ -46,7 +46,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Service {
+pub(crate) enum Service {
     /// SMTP from other servers.
     Smtp,
     /// SMTP from users' devices, STARTTLS.
@@ -68,7 +68,7 @@ pub enum Service {
 }
 
 /// Every service under the key it has in the configuration, with its usual port.
-pub const SERVICES: [(Service, &str, u16); 9] = [
+pub(crate) const SERVICES: [(Service, &str, u16); 9] = [
     (Service::Smtp, "smtp", 25),
     (Service::Submission, "submission", 587),
     (Service::Submissions, "submissions", 465),
@@ -81,13 +81,13 @@ pub const SERVICES: [(Service, &str, u16); 9] = [
 ];
 
 /// An appliance whose ports are bound, before anything is served.
-pub struct Bound {
+pub(crate) struct Bound {
     config: Config,
     listeners: Vec<(Service, Listener)>,
 }
 
 /// What an appliance is made of besides its ports.
-pub struct Parts {
+pub(crate) struct Parts {
     /// Its open store.
     pub store: Store,
     /// What it shows as certificates.
@@ -103,7 +103,7 @@ impl Bound {
     ///
     /// # Errors
     /// A sentence that names the port, what is wrong and what to do.
-    pub fn bind(config: Config) -> Result<Self, String> {
+    pub(crate) fn bind(config: Config) -> Result<Self, String> {
         let mut listeners = Vec::new();
         for (key, address) in config.listen.all() {
             let service = SERVICES.iter().find(|(_, name, _)| *name == key).map(|(service, _, _)| *service);
@@ -121,7 +121,7 @@ impl Bound {
     }
 
     /// The first bound address of a service.
-    pub fn address(&self, service: Service) -> Option<SocketAddr> {
+    pub(crate) fn address(&self, service: Service) -> Option<SocketAddr> {
         self.listeners.iter().find(|(other, _)| *other == service).map(|(_, listener)| listener.address())
     }
 
@@ -129,7 +129,7 @@ impl Bound {
     ///
     /// # Errors
     /// A sentence when the spool folder or the control socket can't be made.
-    pub fn start(self, parts: Parts) -> Result<Running, String> {
+    pub(crate) fn start(self, parts: Parts) -> Result<Running, String> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let gate = Arc::new(Gate::default());
@@ -154,7 +154,7 @@ impl Bound {
 }
 
 /// A serving appliance.
-pub struct Running {
+pub(crate) struct Running {
     store: Store,
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -162,12 +162,12 @@ pub struct Running {
 
 impl Running {
     /// Its store.
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
     /// Stops: no new sessions, those under way are told, deliveries under way finish; bounded in time.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let _ = self.stop.send(true);
         let finished = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
@@ -246,7 +246,8 @@ impl House {
         });
         let handler: Arc<dyn server::Handler> = match role {
             Role::Exchange => {
-                let policy = mailstead_inbound::Policy { hostname: self.hostname.clone(), max_received: RECEIVED_LIMIT };
+                let policy =
+                    mailstead_inbound::Policy { hostname: self.hostname.clone(), max_received: RECEIVED_LIMIT };
                 Arc::new(Exchange::new(self.store.clone(), policy, Arc::clone(&self.gate)))
             }
             Role::Submission => {
@@ -334,7 +335,7 @@ fn until_stopped(mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()>
 
 /// The addresses that lead to this very machine: those listened on by number, the configured ones, and the one the
 /// system would send from. Nothing is sent to find that out.
-pub fn own_addresses(config: &Config) -> Vec<IpAddr> {
+pub(crate) fn own_addresses(config: &Config) -> Vec<IpAddr> {
     let listened = config.listen.all().map(|(_, address)| address.ip()).filter(|ip| !ip.is_unspecified());
     let documentation = [
         (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),

@@ -24,7 +24,7 @@ The same commands work while the server runs and while it does not.";
 /// A whole mail server for one household in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "mailstead", version, about, after_help = EXAMPLES, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// The configuration file [default: /etc/mailstead/mailstead.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the server until it is told to stop (SIGTERM or Ctrl-C)
     Serve,
     /// Run a tiny internet on this machine: two servers, their DNS and ready accounts
@@ -82,7 +82,7 @@ pub enum Command {
 
 /// `mailstead demo`
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Keep the data in this folder instead of a throw-away one
     #[arg(long, value_name = "FOLDER")]
     pub dir: Option<PathBuf>,
@@ -103,7 +103,7 @@ pub struct Demo {
 
 /// `mailstead domain`
 #[derive(Debug, Subcommand)]
-pub enum DomainCommand {
+pub(crate) enum DomainCommand {
     /// Add a domain
     Add {
         /// Its name, such as example.org
@@ -127,7 +127,7 @@ pub enum DomainCommand {
 
 /// `mailstead account`
 #[derive(Debug, Subcommand)]
-pub enum AccountCommand {
+pub(crate) enum AccountCommand {
     /// Add an account; asks for its password, or reads it from standard input
     Add {
         /// Its address, the login name too
@@ -193,7 +193,7 @@ pub enum AccountCommand {
 
 /// `mailstead alias`
 #[derive(Debug, Subcommand)]
-pub enum AliasCommand {
+pub(crate) enum AliasCommand {
     /// Add an alias, or replace its targets
     Add {
         /// The address
@@ -213,7 +213,7 @@ pub enum AliasCommand {
 
 /// `mailstead smarthost`
 #[derive(Debug, Subcommand)]
-pub enum SmarthostCommand {
+pub(crate) enum SmarthostCommand {
     /// Send through a relay; asks for the password, or reads it from standard input
     Set {
         /// The relay's host name
@@ -243,7 +243,7 @@ pub enum SmarthostCommand {
 
 /// How TLS is used towards a smarthost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TlsMode {
+pub(crate) enum TlsMode {
     /// From the first byte (port 465)
     Implicit,
     /// STARTTLS, required (port 587)
@@ -254,7 +254,7 @@ pub enum TlsMode {
 
 /// `mailstead queue`
 #[derive(Debug, Subcommand)]
-pub enum QueueCommand {
+pub(crate) enum QueueCommand {
     /// What waits, why, and when it is tried next
     List,
     /// Try now
@@ -276,7 +276,7 @@ pub enum QueueCommand {
 
 /// `mailstead ban`
 #[derive(Debug, Subcommand)]
-pub enum BanCommand {
+pub(crate) enum BanCommand {
     /// List locked-out addresses
     List,
     /// Let an address in again, or all
@@ -288,7 +288,7 @@ pub enum BanCommand {
 
 /// `mailstead config`
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Check the file and show what is in force
     Check,
 }

@@ -23,7 +23,7 @@ const PASSWORD_LENGTH: usize = 20;
 ///
 /// # Errors
 /// One sentence for the operator.
-pub async fn run(command: Command, data: &Path, json: bool) -> Result<(), String> {
+pub(crate) async fn run(command: Command, data: &Path, json: bool) -> Result<(), String> {
     let mut house = House::reach(data).await?;
     let (request, generated) = request(command)?;
     let answer = match house.ask(request).await? {
@@ -190,9 +190,5 @@ fn confirm_removal(address: &Address, yes: bool) -> Result<(), String> {
     let _ = std::io::stdout().flush();
     let mut line = String::new();
     stdin.lock().read_line(&mut line).map_err(|error| error.to_string())?;
-    if line.trim().eq_ignore_ascii_case(&address.to_string()) {
-        Ok(())
-    } else {
-        Err("nothing was removed".to_owned())
-    }
+    if line.trim().eq_ignore_ascii_case(&address.to_string()) { Ok(()) } else { Err("nothing was removed".to_owned()) }
 }

@@ -9,15 +9,15 @@ use mailstead_message::Domain;
 use serde::{Deserialize, Serialize};
 
 /// Where the file is looked for when `--config` is not given.
-pub const DEFAULT_PATH: &str = "/etc/mailstead/mailstead.toml";
+pub(crate) const DEFAULT_PATH: &str = "/etc/mailstead/mailstead.toml";
 
 /// Where data lives when neither the file nor `--data` says.
-pub const DEFAULT_DATA: &str = "/var/lib/mailstead";
+pub(crate) const DEFAULT_DATA: &str = "/var/lib/mailstead";
 
 /// The whole file. Every key has a default but `hostname`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// The server's own name, the one MX records and reverse DNS lead to.
     pub hostname: String,
     /// The data folder: store, packs, keys, control socket.
@@ -46,7 +46,7 @@ pub struct Config {
 /// Addresses to listen on, for each service; an empty list turns it off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Listen {
+pub(crate) struct Listen {
     /// Mail from other servers (25).
     pub smtp: Vec<SocketAddr>,
     /// Mail from your devices, STARTTLS (587).
@@ -87,7 +87,7 @@ impl Default for Listen {
 
 impl Listen {
     /// All addresses with the key they stand under.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
         [
             ("smtp", &self.smtp),
             ("submission", &self.submission),
@@ -107,7 +107,7 @@ impl Listen {
 /// PEM files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TlsFiles {
+pub(crate) struct TlsFiles {
     /// The certificate and its chain.
     pub certificate: PathBuf,
     /// The private key.
@@ -117,7 +117,7 @@ pub struct TlsFiles {
 /// Name resolution.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Dns {
+pub(crate) struct Dns {
     /// Name servers to ask (`address:port`); the system's when empty.
     pub servers: Vec<SocketAddr>,
 }
@@ -125,7 +125,7 @@ pub struct Dns {
 /// How mail leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// The port other servers listen on: 25, except in experiments.
     pub port: u16,
     /// Deliver to loopback and private addresses too: for a LAN or an experiment.
@@ -147,7 +147,7 @@ impl Default for Delivery {
 /// Bounds on what peers may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Largest message, in bytes.
     pub message_size: u64,
     /// Sessions at once on each kind of port.
@@ -168,7 +168,7 @@ impl Default for Limits {
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Log {
+pub(crate) struct Log {
     /// `error`, `warn`, `info`, `debug`, or a filter such as `info,mailstead_smtp=debug`.
     pub level: String,
     /// One JSON object a line instead of text.
@@ -184,11 +184,11 @@ impl Default for Log {
 /// Why a configuration can't be used, in a sentence for the person who wrote it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(pub String);
+pub(crate) struct ConfigError(pub String);
 
 impl Config {
     /// A configuration with every default, for this host name.
-    pub fn for_host(hostname: &str, data: PathBuf) -> Self {
+    pub(crate) fn for_host(hostname: &str, data: PathBuf) -> Self {
         Self {
             hostname: hostname.to_owned(),
             data,
@@ -205,14 +205,14 @@ impl Config {
     ///
     /// # Errors
     /// A sentence that names the file, the line and the key.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError(format!("{}: the configuration can't be read: {error}", path.display())))?;
         Self::parse(&text).map_err(|ConfigError(what)| ConfigError(format!("{}: {what}", path.display())))
     }
 
     /// Parses and checks the text of a file.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError(explain(text, &error)))?;
         config.check()?;
         Ok(config)
@@ -284,7 +284,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_line_and_the_key() {
-        assert!(refusal("hostname = \"mail.example.org\"\n[listen]\nsmpt = []\n").starts_with("line 3: unknown field `smpt`"));
+        assert!(
+            refusal("hostname = \"mail.example.org\"\n[listen]\nsmpt = []\n")
+                .starts_with("line 3: unknown field `smpt`")
+        );
         let wrong = refusal("hostname = \"mail.example.org\"\n[limits]\nmessage_size = \"big\"\n");
         assert!(wrong.starts_with("line 3: message_size: "), "{wrong}");
         assert!(refusal("hostname = \"mail\"").starts_with("hostname: "));

@@ -11,7 +11,7 @@ use crate::config::Log;
 ///
 /// # Errors
 /// A sentence when the level can't be understood.
-pub fn start(log: &Log) -> Result<(), String> {
+pub(crate) fn start(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("log.level: {:?}: {error}", log.level))?;
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);

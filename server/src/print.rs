@@ -9,7 +9,7 @@ use mailstead_web::control::{
 use serde_json::{Value, json};
 
 /// Prints to standard output; a reader that went away is no error.
-pub fn out(text: &str) {
+pub(crate) fn out(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.trim_end().as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }
@@ -18,7 +18,7 @@ pub fn out(text: &str) {
 ///
 /// # Errors
 /// A sentence when the answer can't be written as JSON.
-pub fn answer(answer: &Answer, generated: Option<&str>, json: bool) -> Result<(), String> {
+pub(crate) fn answer(answer: &Answer, generated: Option<&str>, json: bool) -> Result<(), String> {
     let text = if json {
         serde_json::to_string(&machine(answer, generated)).map_err(|error| error.to_string())?
     } else {
@@ -68,7 +68,10 @@ fn domains(list: &[DomainView]) -> String {
         return "There is no domain yet: add yours with `mailstead domain add example.org`.".to_owned();
     }
     let rows = list.iter().map(|domain| {
-        vec![domain.domain.clone(), domain.catch_all.clone().map_or_else(|| "refused".to_owned(), |to| format!("to {to}"))]
+        vec![
+            domain.domain.clone(),
+            domain.catch_all.clone().map_or_else(|| "refused".to_owned(), |to| format!("to {to}")),
+        ]
     });
     table(&["DOMAIN", "UNKNOWN ADDRESSES"], rows)
 }
@@ -80,13 +83,7 @@ fn accounts(list: &[AccountView]) -> String {
     let rows = list.iter().map(|account| {
         let quota = account.quota.map_or_else(|| "no limit".to_owned(), bytes);
         let state = if account.disabled { "disabled" } else { "" };
-        vec![
-            account.address.clone(),
-            bytes(account.used),
-            quota,
-            state.to_owned(),
-            account.addresses.join(", "),
-        ]
+        vec![account.address.clone(), bytes(account.used), quota, state.to_owned(), account.addresses.join(", ")]
     });
     table(&["ACCOUNT", "USED", "QUOTA", "", "ALSO"], rows)
 }

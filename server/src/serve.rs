@@ -16,17 +16,14 @@ use crate::config::Config;
 ///
 /// # Errors
 /// A sentence for the operator when it can't start.
-pub async fn run(config: Config) -> Result<(), String> {
+pub(crate) async fn run(config: Config) -> Result<(), String> {
     // Bound first: a taken port must not have made or touched anything else.
     let bound = Bound::bind(config.clone())?;
     let store = open_store(&config.data, Options::default())?;
     let certificates = certificates(&config)?;
-    let resolver = if config.dns.servers.is_empty() {
-        Resolver::system()
-    } else {
-        Resolver::with_servers(&config.dns.servers)
-    }
-    .map_err(|error| format!("name resolution can't start: {error}"))?;
+    let resolver =
+        if config.dns.servers.is_empty() { Resolver::system() } else { Resolver::with_servers(&config.dns.servers) }
+            .map_err(|error| format!("name resolution can't start: {error}"))?;
     let parts = Parts {
         store,
         certificates: certificates.clone(),
@@ -48,12 +45,12 @@ pub async fn run(config: Config) -> Result<(), String> {
 }
 
 /// Opens a store and puts what went wrong into a sentence that names the folder.
-pub fn open_store(folder: &Path, options: Options) -> Result<Store, String> {
+pub(crate) fn open_store(folder: &Path, options: Options) -> Result<Store, String> {
     Store::open(folder, options).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 /// How mail leaves, by the configuration.
-pub fn delivery(config: &Config, verified_tls: ClientTls) -> Result<mailstead_outbound::Policy, String> {
+pub(crate) fn delivery(config: &Config, verified_tls: ClientTls) -> Result<mailstead_outbound::Policy, String> {
     Ok(mailstead_outbound::Policy {
         hostname: config.hostname.clone(),
         port: config.delivery.port,

@@ -8,7 +8,7 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A private authority: it signs the servers' certificates and nothing else.
-pub struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     file: PathBuf,
@@ -16,8 +16,9 @@ pub struct Authority {
 
 impl Authority {
     /// Makes an authority and writes its certificate to `ca.pem` in the folder.
-    pub fn create(folder: &Path) -> Result<Self, String> {
-        let complain = |error: &dyn std::fmt::Display| format!("the demo's certificate authority can't be made: {error}");
+    pub(super) fn create(folder: &Path) -> Result<Self, String> {
+        let complain =
+            |error: &dyn std::fmt::Display| format!("the demo's certificate authority can't be made: {error}");
         let key = KeyPair::generate().map_err(|error| complain(&error))?;
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "Mailstead demo authority");
@@ -31,17 +32,20 @@ impl Authority {
     }
 
     /// The file to give to mail programs.
-    pub fn file(&self) -> &Path {
+    pub(super) fn file(&self) -> &Path {
         &self.file
     }
 
     /// The authority's own certificate.
-    pub fn certificate(&self) -> &CertificateDer<'static> {
+    pub(super) fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
 
     /// Signs a certificate for these names and addresses.
-    pub fn issue(&self, names: &[String]) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    pub(super) fn issue(
+        &self,
+        names: &[String],
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
         let complain = |error: rcgen::Error| format!("a certificate of the demo can't be made: {error}");
         let key = KeyPair::generate().map_err(complain)?;
         let mut params = CertificateParams::new(names).map_err(complain)?;

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, UdpSocket};
 const TTL: u32 = 5;
 
 /// A mail domain as the tiny internet's DNS shows it.
-pub struct MailDomain {
+pub(super) struct MailDomain {
     /// Its name.
     pub name: Domain,
     /// The host its MX leads to.
@@ -27,14 +27,14 @@ pub struct MailDomain {
 }
 
 /// The running name server; stops when dropped.
-pub struct NameServer {
+pub(super) struct NameServer {
     address: SocketAddr,
     _server: Server<Catalog>,
 }
 
 impl NameServer {
     /// Starts on `address` (port 0: a free one, the same for UDP and TCP) with a zone for each domain and one for reverse names.
-    pub async fn start(address: SocketAddr, domains: &[MailDomain]) -> Result<Self, String> {
+    pub(super) async fn start(address: SocketAddr, domains: &[MailDomain]) -> Result<Self, String> {
         let (udp, tcp) = bind(address).await.map_err(|error| format!("the demo's name server can't start: {error}"))?;
         let bound = udp.local_addr().map_err(|error| error.to_string())?;
         let mut catalog = Catalog::new();
@@ -52,7 +52,7 @@ impl NameServer {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 }

@@ -19,16 +19,66 @@ struct Correspondent {
 }
 
 const CORRESPONDENTS: [Correspondent; 10] = [
-    Correspondent { name: "Bob Miller", address: "bob@world.test", subject: "Saturday's walk", text: "The hut is open again. Shall we take the long way round, by the mill?" },
-    Correspondent { name: "Carol Smith", address: "carol@home.test", subject: "The boiler", text: "The plumber comes on Tuesday between eight and ten. One of us has to be in." },
-    Correspondent { name: "Jürgen Weiß", address: "juergen@garten.test", subject: "Äpfel und Öl für den Herbst", text: "Die Äpfel sind reif; bring bitte Körbe mit. Grüße aus dem Garten." },
-    Correspondent { name: "Zoé Lefèvre", address: "zoe@lumiere.test", subject: "Le déjeuner de Noël", text: "Nous serons douze à table cette année. Peux-tu apporter le gâteau ?" },
-    Correspondent { name: "さくら", address: "sakura@hana.test", subject: "お花見のお知らせ", text: "今週の土曜日、公園で会いましょう。お弁当を忘れないでください。" },
-    Correspondent { name: "Иван Петров", address: "ivan@pochta.test", subject: "Фотографии с дачи", text: "Посылаю фотографии. Малина в этом году удалась." },
-    Correspondent { name: "نور", address: "noor@diwan.test", subject: "دعوة إلى العشاء", text: "نلتقي مساء الخميس في بيتنا. أهلا وسهلا بكم." },
-    Correspondent { name: "María Peña", address: "maria@correo.test", subject: "¿Vienes en mañana?", text: "El tren llega a las nueve y media. Te espero en el andén." },
-    Correspondent { name: "The Reading Circle", address: "list@books.test", subject: "Next month's book", text: "Twelve votes for the sea story, nine for the letters. Copies are at the library." },
-    Correspondent { name: "Town Library", address: "no-reply@library.test", subject: "Your loans", text: "Two books are due on Friday. You may renew them once." },
+    Correspondent {
+        name: "Bob Miller",
+        address: "bob@world.test",
+        subject: "Saturday's walk",
+        text: "The hut is open again. Shall we take the long way round, by the mill?",
+    },
+    Correspondent {
+        name: "Carol Smith",
+        address: "carol@home.test",
+        subject: "The boiler",
+        text: "The plumber comes on Tuesday between eight and ten. One of us has to be in.",
+    },
+    Correspondent {
+        name: "Jürgen Weiß",
+        address: "juergen@garten.test",
+        subject: "Äpfel und Öl für den Herbst",
+        text: "Die Äpfel sind reif; bring bitte Körbe mit. Grüße aus dem Garten.",
+    },
+    Correspondent {
+        name: "Zoé Lefèvre",
+        address: "zoe@lumiere.test",
+        subject: "Le déjeuner de Noël",
+        text: "Nous serons douze à table cette année. Peux-tu apporter le gâteau ?",
+    },
+    Correspondent {
+        name: "さくら",
+        address: "sakura@hana.test",
+        subject: "お花見のお知らせ",
+        text: "今週の土曜日、公園で会いましょう。お弁当を忘れないでください。",
+    },
+    Correspondent {
+        name: "Иван Петров",
+        address: "ivan@pochta.test",
+        subject: "Фотографии с дачи",
+        text: "Посылаю фотографии. Малина в этом году удалась.",
+    },
+    Correspondent {
+        name: "نور",
+        address: "noor@diwan.test",
+        subject: "دعوة إلى العشاء",
+        text: "نلتقي مساء الخميس في بيتنا. أهلا وسهلا بكم.",
+    },
+    Correspondent {
+        name: "María Peña",
+        address: "maria@correo.test",
+        subject: "¿Vienes en mañana?",
+        text: "El tren llega a las nueve y media. Te espero en el andén.",
+    },
+    Correspondent {
+        name: "The Reading Circle",
+        address: "list@books.test",
+        subject: "Next month's book",
+        text: "Twelve votes for the sea story, nine for the letters. Copies are at the library.",
+    },
+    Correspondent {
+        name: "Town Library",
+        address: "no-reply@library.test",
+        subject: "Your loans",
+        text: "Two books are due on Friday. You may renew them once.",
+    },
 ];
 
 /// Appends `count` letters to an account's INBOX, unless it has mail already.
@@ -90,7 +140,8 @@ fn compose(index: usize, at: i64) -> String {
     let round = index / CORRESPONDENTS.len();
     let (thread, step) = (round / 4, round % 4);
     let id = |step: usize| format!("<{}.{thread}.{step}@{}>", index % CORRESPONDENTS.len(), host(from.address));
-    let subject = if step == 0 { numbered(from.subject, thread) } else { format!("Re: {}", numbered(from.subject, thread)) };
+    let subject =
+        if step == 0 { numbered(from.subject, thread) } else { format!("Re: {}", numbered(from.subject, thread)) };
     let mut letter = format!(
         "From: {} <{}>\nTo: Alice <alice@home.test>\nSubject: {}\nDate: {}\nMessage-ID: {}\n",
         encoded(from.name),
@@ -136,7 +187,8 @@ fn plain(text: &str) -> String {
 }
 
 fn quoted_printable(text: &str) -> String {
-    let mut out = String::from("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n");
+    let mut out =
+        String::from("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n");
     for line in text.lines() {
         let mut column = 0;
         for byte in line.bytes() {

@@ -46,7 +46,7 @@ pub(crate) fn password(local_part: &str) -> String {
 ///
 /// # Errors
 /// A sentence for the user when it can't start.
-pub async fn run(options: cli::Demo, json: bool) -> Result<(), String> {
+pub(crate) async fn run(options: cli::Demo, json: bool) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let folder = Folder::choose(options.dir.as_deref())?;
@@ -82,8 +82,7 @@ impl Folder {
             Some(dir) => {
                 std::fs::create_dir_all(dir)
                     .map_err(|error| format!("{}: the folder can't be made: {error}", dir.display()))?;
-                let full =
-                    dir.canonicalize().map_err(|error| format!("{}: can't be used: {error}", dir.display()))?;
+                let full = dir.canonicalize().map_err(|error| format!("{}: can't be used: {error}", dir.display()))?;
                 Ok(Self::Kept(full))
             }
             None => tempfile::Builder::new()

@@ -47,7 +47,8 @@ pub(crate) struct Login {
 impl Server {
     /// Describes a server by its bound ports.
     pub(crate) fn describe(domain: &str, host: &str, accounts: &[&str], operator: &str, bound: &Bound) -> Self {
-        let login = |local_part: &str| Login { address: format!("{local_part}@{domain}"), password: password(local_part) };
+        let login =
+            |local_part: &str| Login { address: format!("{local_part}@{domain}"), password: password(local_part) };
         let ports = SERVICES
             .iter()
             .filter_map(|(service, key, _)| bound.address(*service).map(|at| ((*key).to_owned(), at.port().into())))

@@ -6,8 +6,8 @@ use std::time::Instant;
 use mailstead_message::TraceId;
 use mailstead_net::Gate;
 use mailstead_store::{
-    Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Smarthost, Store, StoreError, Story,
-    Timestamp,
+    Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Smarthost, Store, StoreError,
+    Story, Timestamp,
 };
 
 use super::protocol::{
@@ -46,9 +46,10 @@ impl Operator {
 
     async fn answer(&self, request: Request) -> Result<Answer, StoreError> {
         match request {
-            Request::DomainAdd { .. } | Request::DomainList | Request::DomainRemove { .. } | Request::CatchAll { .. } => {
-                self.domain(request).await
-            }
+            Request::DomainAdd { .. }
+            | Request::DomainList
+            | Request::DomainRemove { .. }
+            | Request::CatchAll { .. } => self.domain(request).await,
             Request::AccountAdd { .. }
             | Request::AccountList
             | Request::AccountPassword { .. }
@@ -62,9 +63,7 @@ impl Operator {
                 self.store.set_alias(Alias { address, targets }).await?;
                 done(sentence)
             }
-            Request::AliasList => {
-                Ok(Answer::Aliases(self.store.aliases()?.into_iter().map(alias_view).collect()))
-            }
+            Request::AliasList => Ok(Answer::Aliases(self.store.aliases()?.into_iter().map(alias_view).collect())),
             Request::AliasRemove { address } => {
                 self.store.remove_alias(&address).await?;
                 done(format!("The alias {address} is removed."))
@@ -245,10 +244,7 @@ fn account_view(account: Account) -> AccountView {
 }
 
 fn alias_view(alias: Alias) -> AliasView {
-    AliasView {
-        address: alias.address.to_string(),
-        targets: alias.targets.iter().map(ToString::to_string).collect(),
-    }
+    AliasView { address: alias.address.to_string(), targets: alias.targets.iter().map(ToString::to_string).collect() }
 }
 
 fn smarthost_view(domain: Option<String>, relay: Smarthost) -> SmarthostView {
