@@ -11,7 +11,7 @@ pub mod listen;
 pub mod stream;
 pub mod tls;
 
-pub use gate::{Gate, Refusal};
+pub use gate::{Ban, Gate, Refusal};
 pub use limits::{Limits, Permit};
 pub use listen::{Listener, Peer};
 pub use stream::{Stream, TlsInfo};

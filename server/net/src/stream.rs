@@ -3,10 +3,22 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::{Certificates, ClientTls};
+
+/// A handshake takes two round trips; a peer that needs longer than this is not coming.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a peer may take to hear our last words.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a peer may still send while it hears them; beyond that it is cut off.
+const FINISH_BYTES: usize = 1 << 20;
 
 /// What is known of a TLS session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,43 +31,138 @@ pub struct TlsInfo {
     pub server_name: Option<String>,
 }
 
-/// A TCP connection, plain or under TLS, with Nagle's delay off.
-#[derive(Debug)]
-pub struct Stream {}
-
-impl Stream {
-    /// Wraps a connected socket.
-    pub fn plain(_tcp: tokio::net::TcpStream) -> Self {
-        unimplemented!()
-    }
-    /// The TLS session, if there is one.
-    pub fn tls(&self) -> Option<&TlsInfo> {
-        unimplemented!()
-    }
-    /// Becomes TLS as the server. The caller must have dropped whatever it had read ahead.
-    pub async fn accept_tls(self, _certificates: &Certificates) -> io::Result<Self> {
-        unimplemented!()
-    }
-    /// Becomes TLS as the client of `host`.
-    pub async fn connect_tls(self, _tls: &ClientTls, _host: &str) -> io::Result<Self> {
-        unimplemented!()
+impl TlsInfo {
+    fn of(connection: &rustls::CommonState, server_name: Option<String>) -> Self {
+        let version = match connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
+            other => format!("{other:?}"),
+        };
+        let cipher = connection
+            .negotiated_cipher_suite()
+            .and_then(|suite| suite.suite().as_str())
+            .map(|name| name.replacen("TLS13_", "TLS_", 1))
+            .unwrap_or_default();
+        Self { version, cipher, server_name }
     }
 }
 
+/// A TCP connection, plain or under TLS, with Nagle's delay off.
+#[derive(Debug)]
+pub struct Stream {
+    io: Io,
+    tls: Option<TlsInfo>,
+}
+
+#[derive(Debug)]
+enum Io {
+    Plain(TcpStream),
+    Server(Box<server::TlsStream<TcpStream>>),
+    Client(Box<client::TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Wraps a connected socket.
+    pub fn plain(tcp: TcpStream) -> Self {
+        // Replies are written whole: waiting for more to send only costs time. A socket that refuses still works.
+        let _ = tcp.set_nodelay(true);
+        Self { io: Io::Plain(tcp), tls: None }
+    }
+
+    /// The TLS session, if there is one.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_ref()
+    }
+
+    /// Becomes TLS as the server. The caller must have dropped whatever it had read ahead.
+    ///
+    /// # Errors
+    /// The handshake failed or took too long.
+    pub async fn accept_tls(self, certificates: &Certificates) -> io::Result<Self> {
+        let tcp = self.into_plain()?;
+        let acceptor = TlsAcceptor::from(certificates.server_config(&[]));
+        let stream = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await.map_err(|_| too_slow())??;
+        let (_, connection) = stream.get_ref();
+        let info = TlsInfo::of(connection, connection.server_name().map(str::to_owned));
+        Ok(Self { io: Io::Server(Box::new(stream)), tls: Some(info) })
+    }
+
+    /// Becomes TLS as the client of `host`, a name or an address.
+    ///
+    /// # Errors
+    /// The handshake failed, took too long, or the certificate is not what was asked for.
+    pub async fn connect_tls(self, tls: &ClientTls, host: &str) -> io::Result<Self> {
+        let tcp = self.into_plain()?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not a server name"))?;
+        let connector = TlsConnector::from(tls.config());
+        let stream = timeout(HANDSHAKE_TIMEOUT, connector.connect(name, tcp)).await.map_err(|_| too_slow())??;
+        let info = TlsInfo::of(stream.get_ref().1, Some(host.to_owned()));
+        Ok(Self { io: Io::Client(Box::new(stream)), tls: Some(info) })
+    }
+
+    /// Closes so that our last words reach the peer: a reset would throw them away. Bounded in time and bytes.
+    pub async fn finish(mut self) {
+        let goodbye = async {
+            if self.shutdown().await.is_err() {
+                return;
+            }
+            let mut rest = [0; 4096];
+            let mut drained = 0;
+            while let Ok(read @ 1..) = self.read(&mut rest).await {
+                drained += read;
+                if drained > FINISH_BYTES {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(FINISH_TIMEOUT, goodbye).await;
+    }
+
+    fn into_plain(self) -> io::Result<TcpStream> {
+        match self.io {
+            Io::Plain(tcp) => Ok(tcp),
+            Io::Server(_) | Io::Client(_) => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "the connection is under TLS already"))
+            }
+        }
+    }
+}
+
+fn too_slow() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long")
+}
+
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, _cx: &mut Context<'_>, _buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        unimplemented!()
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_read(cx, buf),
+            Io::Server(io) => Pin::new(io).poll_read(cx, buf),
+            Io::Client(io) => Pin::new(io).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, _buf: &[u8]) -> Poll<io::Result<usize>> {
-        unimplemented!()
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_write(cx, buf),
+            Io::Server(io) => Pin::new(io).poll_write(cx, buf),
+            Io::Client(io) => Pin::new(io).poll_write(cx, buf),
+        }
     }
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        unimplemented!()
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_flush(cx),
+            Io::Server(io) => Pin::new(io).poll_flush(cx),
+            Io::Client(io) => Pin::new(io).poll_flush(cx),
+        }
     }
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        unimplemented!()
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Io::Server(io) => Pin::new(io).poll_shutdown(cx),
+            Io::Client(io) => Pin::new(io).poll_shutdown(cx),
+        }
     }
 }
