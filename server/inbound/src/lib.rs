@@ -27,3 +27,57 @@ impl Exchange {
         Self { store }
     }
 }
+
+impl mailstead_smtp::server::Handler for Exchange {
+    fn connected<'a>(
+        &'a self,
+        _: &'a mailstead_smtp::server::Client,
+    ) -> mailstead_net::BoxFuture<'a, Result<(), mailstead_smtp::Reply>> {
+        unimplemented!()
+    }
+    fn trace(&self) -> mailstead_message::TraceId {
+        unimplemented!()
+    }
+    fn authenticate<'a>(
+        &'a self,
+        _: &'a mailstead_smtp::server::Client,
+        _: mailstead_smtp::server::Credentials,
+    ) -> mailstead_net::BoxFuture<'a, Result<mailstead_smtp::server::Identity, mailstead_smtp::Reply>> {
+        unimplemented!()
+    }
+    fn mail<'a>(
+        &'a self,
+        _: &'a mailstead_smtp::server::Client,
+        _: mailstead_message::TraceId,
+        _: &'a mailstead_smtp::server::MailFrom,
+    ) -> mailstead_net::BoxFuture<'a, Result<(), mailstead_smtp::Reply>> {
+        unimplemented!()
+    }
+    fn rcpt<'a>(
+        &'a self,
+        _: &'a mailstead_smtp::server::Client,
+        _: mailstead_message::TraceId,
+        _: &'a mailstead_smtp::server::MailFrom,
+        _: &'a [mailstead_smtp::server::RcptTo],
+        _: &'a mailstead_smtp::server::RcptTo,
+    ) -> mailstead_net::BoxFuture<'a, Result<(), mailstead_smtp::Reply>> {
+        unimplemented!()
+    }
+    fn message<'a>(
+        &'a self,
+        _: &'a mailstead_smtp::server::Client,
+        _: mailstead_smtp::server::Envelope,
+        _: mailstead_smtp::server::Body,
+    ) -> mailstead_net::BoxFuture<'a, mailstead_smtp::Reply> {
+        unimplemented!()
+    }
+    fn abandoned(
+        &self,
+        _: &mailstead_smtp::server::Client,
+        _: mailstead_message::TraceId,
+        _: &mailstead_smtp::server::MailFrom,
+        _: &[mailstead_smtp::server::RcptTo],
+        _: &str,
+    ) {
+    }
+}
