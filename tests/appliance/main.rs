@@ -3,6 +3,12 @@
 
 mod clients;
 mod demo;
+mod disk_full;
+mod floods;
+mod hostile_imap;
+mod hostile_pop3;
+mod hostile_smtp;
+mod kill9;
 mod postfix;
 mod world;
 

@@ -31,6 +31,27 @@ enum Socket {
     Gone,
 }
 
+/// Answers to a flood that are kept: the last ones.
+const FLOOD_END: usize = 4 << 10;
+
+/// What became of a flood.
+#[derive(Debug, Default)]
+pub struct Flood {
+    /// Bytes the peer's system took.
+    pub sent: usize,
+    /// Lines it answered.
+    pub lines: usize,
+    /// The last of what it answered.
+    pub end: String,
+}
+
+impl Flood {
+    /// True when one of its last answers has `part` in it.
+    pub fn said(&self, part: &str) -> bool {
+        self.end.contains(part)
+    }
+}
+
 /// An SMTP reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -111,6 +132,11 @@ impl Wire {
         self.start = 0;
         self.socket = Socket::Tls(Box::new(stream));
         Ok(self)
+    }
+
+    /// Keeps little memory from now on, for tests that open thousands.
+    pub fn slim(&mut self) {
+        self.room = vec![0; 1 << 10];
     }
 
     /// How long a read may wait.
@@ -206,6 +232,27 @@ impl Wire {
                 Err(e) => return e.kind() != io::ErrorKind::WouldBlock && e.kind() != io::ErrorKind::TimedOut,
             }
         }
+    }
+
+    /// Sends these pieces one after the other while reading, until all are sent and the peer closes, or it cuts the
+    /// connection before. Only for plain connections.
+    pub fn flood(self, pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Flood {
+        let Socket::Plain(mut tcp) = self.socket else { panic!("a flood needs a plain connection") };
+        let mut sender = tcp.try_clone().expect("a second handle");
+        let sending = std::thread::spawn(move || {
+            let sent = pieces.take_while(|piece| sender.write_all(piece).is_ok()).map(|piece| piece.len()).sum();
+            let _ = sender.shutdown(std::net::Shutdown::Write);
+            sent
+        });
+        let (mut room, mut flood) = (vec![0; READ], Flood::default());
+        while let Ok(count @ 1..) = tcp.read(&mut room) {
+            flood.lines += room[..count].iter().filter(|&&b| b == b'\n').count();
+            flood.end.push_str(&String::from_utf8_lossy(&room[..count]));
+            let cut = flood.end.len().saturating_sub(FLOOD_END);
+            flood.end = String::from_utf8_lossy(&flood.end.as_bytes()[cut..]).into_owned();
+        }
+        flood.sent = sending.join().expect("the sender");
+        flood
     }
 
     /// The next SMTP reply; code 0 when the connection is closed instead.
