@@ -1,12 +1,29 @@
 //! The client's side: one connection to one server, for any number of messages.
+//!
+//! `handshake` and `transaction` are the protocol: replies in, commands out, no socket and no clock. `replies` reads
+//! replies out of bytes, `dots` makes a message's bytes fit for the wire. [`Client`] is the thin driver.
+
+mod capabilities;
+mod connection;
+mod dots;
+mod handshake;
+mod replies;
+mod transaction;
+mod xtext;
 
 use std::time::Duration;
 
 use mailstead_message::{Address, ReversePath};
 use mailstead_net::{BoxFuture, ClientTls, Stream, TlsInfo};
+use tokio::time::{Instant, timeout_at};
 
 use crate::Reply;
 use crate::server::NotifyParam;
+use capabilities::Capabilities;
+use connection::Connection;
+use dots::{BareLineEnd, DotStuffer};
+use handshake::{Handshake, StartTls, Step};
+use transaction::{Next, Transaction};
 
 /// How to open a session.
 #[derive(Debug, Clone)]
@@ -47,6 +64,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// The reply behind the final dot.
     pub accepted: Duration,
+    /// One message from MAIL up to the final dot, however slowly the server drinks it.
+    pub message: Duration,
 }
 
 impl Default for Timeouts {
@@ -56,6 +75,8 @@ impl Default for Timeouts {
             command: Duration::from_secs(300),
             write: Duration::from_secs(180),
             accepted: Duration::from_secs(600),
+            // 50 MB at half a megabit a second take 800 seconds.
+            message: Duration::from_secs(20 * 60),
         }
     }
 }
@@ -87,6 +108,9 @@ pub enum ClientError {
     /// The server broke the protocol.
     #[error("protocol error: {0}")]
     Protocol(String),
+    /// Our side could not read the message it was to send.
+    #[error("the message can't be read: {0}")]
+    Message(String),
 }
 
 /// A recipient of an outgoing message.
@@ -135,25 +159,188 @@ pub struct Outcome {
 }
 
 /// An open session.
-pub struct Client {}
+#[derive(Debug)]
+pub struct Client {
+    connection: Connection,
+    offered: Capabilities,
+    /// The server may still hold a transaction that came to nothing.
+    reset: bool,
+    usable: bool,
+}
+
+/// How far a message has come before its final dot.
+enum Stage {
+    /// This block, dot included, is still to be written.
+    LastBlock(Vec<u8>),
+    /// As before, but nobody receives it: only the session is kept in step.
+    DotAlone,
+    /// All is said, the session goes on.
+    Over,
+    /// All is said, the session can't go on.
+    Broken,
+}
 
 impl Client {
     /// Greets, says EHLO (HELO as the last resort), does TLS and login.
-    pub async fn open(_stream: Stream, _options: Options) -> Result<Self, ClientError> {
-        unimplemented!()
+    pub async fn open(stream: Stream, options: Options) -> Result<Self, ClientError> {
+        let Options { hostname, server_name, tls, login, timeouts } = options;
+        let mut connection = Connection::new(stream, timeouts);
+        let (start_tls, tls) = match tls {
+            Tls::Never => (StartTls::Never, None),
+            Tls::Opportunistic(tls) => (StartTls::IfOffered, Some(tls)),
+            Tls::Required(tls) => (StartTls::Required, Some(tls)),
+            Tls::Implicit(tls) => {
+                connection = connection.encrypt(&tls, &server_name).await?;
+                (StartTls::Required, None)
+            }
+        };
+        let mut handshake = Handshake::new(hostname, start_tls, login, connection.tls().is_some());
+        let mut step = handshake.reply(connection.greeting().await?)?;
+        loop {
+            step = match step {
+                Step::Ready(offered) => return Ok(Self { connection, offered, reset: false, usable: true }),
+                Step::Send { line, when } => handshake.reply(connection.command(&line, when).await?)?,
+                Step::Encrypt => {
+                    let Some(tls) = &tls else {
+                        return Err(ClientError::Tls("TLS was not asked for".to_owned()));
+                    };
+                    connection = connection.encrypt(tls, &server_name).await?;
+                    handshake.encrypted()
+                }
+            };
+        }
     }
+
     /// TLS, if it is on.
     pub fn tls(&self) -> Option<&TlsInfo> {
-        unimplemented!()
+        self.connection.tls()
     }
+
+    /// False when no further message can be sent: the last one could not be ended properly.
+    pub fn is_usable(&self) -> bool {
+        self.usable
+    }
+
     /// Sends one message, pipelined where offered. A server without 8BITMIME still gets 8-bit bytes only if the
     /// caller allows by not setting `eight_bit`; otherwise, and for SMTPUTF8 and SIZE likewise, all recipients fail with a
-    /// local 5.6.3 / 5.6.7 / 5.3.4 reply without a byte sent. After an `Err` the session must be dropped.
-    pub async fn send(&mut self, _envelope: &Outgoing, _source: &mut dyn Source) -> Result<Outcome, ClientError> {
-        unimplemented!()
+    /// local 5.6.3 / 5.6.7 / 5.3.4 reply without a byte sent. A message with a bare CR or LF fails with a local 5.6.11,
+    /// after which [`Self::is_usable`] is false. After an `Err` the session must be dropped.
+    pub async fn send(&mut self, envelope: &Outgoing, source: &mut dyn Source) -> Result<Outcome, ClientError> {
+        if !self.usable {
+            return Err(ClientError::Protocol("the session is over".to_owned()));
+        }
+        let mut transaction = Transaction::new(envelope, &self.offered, self.reset);
+        let commands = transaction.commands();
+        if !commands.is_empty() {
+            // Whoever drops this future half way leaves a session nobody can go on with.
+            self.usable = false;
+            self.usable = self.exchange(&mut transaction, commands, source).await?;
+            self.reset = transaction.unfinished;
+        }
+        Ok(Outcome { recipients: transaction.results(), dsn: self.offered.dsn })
     }
+
     /// Says QUIT and closes, in bounded time.
     pub async fn quit(self) {
-        unimplemented!()
+        self.connection.quit(self.usable).await;
     }
+    /// Runs a transaction to its end; true when the session can go on.
+    async fn exchange(
+        &mut self,
+        transaction: &mut Transaction,
+        commands: Vec<u8>,
+        source: &mut dyn Source,
+    ) -> Result<bool, ClientError> {
+        let limit = self.connection.timeouts().message;
+        let stage = timeout_at(Instant::now() + limit, self.up_to_the_dot(transaction, commands, source));
+        let Ok(stage) = stage.await else {
+            let what = format!("not done within {}", connection::told(limit));
+            return Err(ClientError::Network { when: "sending the message", what, after_data: false });
+        };
+        match stage? {
+            Stage::Over => Ok(true),
+            Stage::Broken => Ok(false),
+            Stage::DotAlone => Ok(self.connection.finish(b".\r\n").await.is_ok_and(|reply| {
+                transaction.final_dot();
+                transaction.reply(reply).is_ok()
+            })),
+            Stage::LastBlock(block) => {
+                let reply = self.connection.finish(&block).await?;
+                transaction.final_dot();
+                match transaction.reply(reply) {
+                    Ok(_) => Ok(true),
+                    Err(ClientError::Protocol(what)) => {
+                        Err(ClientError::Network { when: "end of data", what, after_data: true })
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Sends envelope and message but for the last block, which has the final dot.
+    async fn up_to_the_dot(
+        &mut self,
+        transaction: &mut Transaction,
+        commands: Vec<u8>,
+        source: &mut dyn Source,
+    ) -> Result<Stage, ClientError> {
+        self.connection.write_commands(&commands, "MAIL FROM").await?;
+        loop {
+            let reply = self.connection.reply(transaction.awaited()).await?;
+            match transaction.reply(reply)? {
+                Next::Read => {}
+                Next::Write => {
+                    let commands = transaction.commands();
+                    self.connection.write_commands(&commands, transaction.awaited()).await?;
+                }
+                Next::Message => return self.message(transaction, source).await,
+                Next::DotAlone => return Ok(Stage::DotAlone),
+                Next::Done => return Ok(Stage::Over),
+            }
+        }
+    }
+
+    /// Streams the message, always one block behind, so that the dot travels with the last one.
+    async fn message(&mut self, transaction: &mut Transaction, source: &mut dyn Source) -> Result<Stage, ClientError> {
+        let mut stuffer = DotStuffer::default();
+        let mut out = Vec::new();
+        loop {
+            let block = source.next().await.map_err(|error| ClientError::Message(error.to_string()))?;
+            if block.is_empty() {
+                break;
+            }
+            if !out.is_empty() {
+                if let Err(error) = self.connection.write_block(&out).await {
+                    return self.broken_off(transaction, error).await;
+                }
+                out.clear();
+            }
+            if let Err(error) = stuffer.push(&block, &mut out) {
+                return Ok(unsendable(transaction, error));
+            }
+        }
+        match stuffer.finish(&mut out) {
+            Ok(()) => Ok(Stage::LastBlock(out)),
+            Err(error) => Ok(unsendable(transaction, error)),
+        }
+    }
+
+    /// A server that closes in the middle of a message has often said why.
+    async fn broken_off(&mut self, transaction: &mut Transaction, error: ClientError) -> Result<Stage, ClientError> {
+        match self.connection.last_words().await {
+            Some(reply) if reply.is_permanent() || (reply.is_temporary() && reply.code != 421) => {
+                transaction.settle_rest(&reply);
+                Ok(Stage::Broken)
+            }
+            Some(reply) if reply.code == 421 => Err(ClientError::Refused { when: "sending the message", reply }),
+            _ => Err(error),
+        }
+    }
+}
+
+/// The message may not leave as it is. The final dot is never sent, so the server drops what it has of it.
+fn unsendable(transaction: &mut Transaction, error: BareLineEnd) -> Stage {
+    transaction.settle_rest(&Reply::new(554, (5, 6, 11), error.to_string()));
+    Stage::Broken
 }
