@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::Tool;
 use crate::process::{Process, free_port, is_root};
 
 /// The user that owns the mail: no real one, within Dovecot's allowed range.
@@ -71,21 +70,9 @@ impl Dovecot {
         self.folder.path().join("sockets/auth")
     }
 
-    /// Memory in the hands of all its processes, in KiB.
-    pub fn resident_kib(&self) -> u64 {
-        crate::process::resident_tree_kib(self.process.id())
-    }
-
-    /// How many messages lie in the inbox of a login, without asking over IMAP.
-    pub fn count(&self, login: &str) -> usize {
-        let mail = self.folder.path().join("mail").join(login);
-        let count = |name: &str| std::fs::read_dir(mail.join(name)).map_or(0, Iterator::count);
-        count("new") + count("cur")
-    }
-
-    /// Its settings as it understood them, for a report.
-    pub fn version(&self) -> String {
-        Tool::new("/usr/sbin/dovecot").arg("--version").run().output.trim().to_owned()
+    /// The number of its master process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 }
 

@@ -242,9 +242,16 @@ impl Postfix {
         Tool::new("/usr/sbin/postqueue").arg("-c").arg(self.folder.path().join("etc")).arg("-j").run().output
     }
 
-    /// Memory in the hands of all its processes, in KiB.
-    pub fn resident_kib(&self) -> u64 {
-        crate::process::resident_tree_kib(self.process.id())
+    /// Messages it has taken and not delivered yet.
+    pub fn waiting(&self) -> usize {
+        let queue = self.folder.path().join("queue");
+        let count = |name: &str| std::fs::read_dir(queue.join(name)).map_or(0, Iterator::count);
+        ["maildrop", "incoming", "active"].into_iter().map(count).sum()
+    }
+
+    /// The number of its master process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The certificate it shows.

@@ -114,15 +114,20 @@ pub fn resident_kib(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0)
 }
 
-/// Memory in the hands of a process and all its descendants, in KiB. Pages they share are counted for each.
-pub fn resident_tree_kib(process: u32) -> u64 {
-    let children = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let lists = children.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let below: u64 = lists
-        .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>())
-        .map(resident_tree_kib)
-        .sum();
-    resident_kib(process) + below
+/// Memory of a process and all its descendants, in KiB: the sum of their proportional sets (`Pss`), in which a page that
+/// several share counts once.
+pub fn proportional_tree_kib(process: u32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or("0 kB");
+    let own: u64 = line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0);
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<u32> = lists.flat_map(|list| numbers(&list)).collect();
+    own + children.into_iter().map(proportional_tree_kib).sum::<u64>()
+}
+
+fn numbers(list: &str) -> Vec<u32> {
+    list.split_whitespace().filter_map(|number| number.parse().ok()).collect()
 }
 
 /// A loopback port nobody listens on at this moment.
