@@ -41,7 +41,7 @@ pub(crate) fn measure(pair: &Pair, wish: &Wish, table: &mut Table) {
             for _ in 0..wish.turns {
                 for (side, rates) in pair.both().into_iter().zip(&mut rates) {
                     let rate = deliver(side, &letters, style, sessions, wish.span);
-                    eprintln!("{what}, {sessions} sessions, {}: {rate:?}", side.name);
+                    eprintln!("{what}, sessions: {sessions}, {}: {rate:?}", side.name);
                     rates.push(rate);
                 }
             }
