@@ -1,11 +1,19 @@
-//! The server's side.
+//! The server's side: what the house must decide ([`Handler`]), the session as a state machine without sockets
+//! ([`session::Session`]), and the loop that drives it ([`serve`]).
+
+mod driver;
+mod intake;
+pub mod session;
+mod spool;
+
+pub use driver::{serve, turn_away};
+pub use session::{Event, Session};
 
 use std::fs::File;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mailstead_message::{Address, ReversePath, TraceId};
-use mailstead_net::{BoxFuture, Certificates, Peer, Permit, Stream, TlsInfo};
+use mailstead_net::{BoxFuture, Certificates, Peer, TlsInfo};
 
 use crate::Reply;
 
@@ -142,11 +150,19 @@ pub enum Body {
 }
 
 /// Credentials of AUTH.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Login name.
     pub login: String,
     /// Password; wiped when dropped.
     pub password: zeroize::Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("login", &self.login).finish_non_exhaustive()
+    }
 }
 
 /// What the house decides for a session. All answers are replies, sent as they are.
@@ -177,21 +193,4 @@ pub trait Handler: Send + Sync + 'static {
     /// A transaction ended before its message was handed over (RSET, a refused recipient as the last word, a bare LF,
     /// too large, connection lost): `why` in one sentence, for the story. Called only if MAIL was accepted.
     fn abandoned(&self, client: &Client, trace: TraceId, from: &MailFrom, recipients: &[RcptTo], why: &str);
-}
-
-/// Serves one connection to its end. Never panics on what a peer sends.
-pub async fn serve(
-    _stream: Stream,
-    _peer: Peer,
-    _permit: Permit,
-    _config: Arc<Config>,
-    _handler: Arc<dyn Handler>,
-    _shutdown: tokio::sync::watch::Receiver<bool>,
-) {
-    unimplemented!()
-}
-
-/// Tells a connection there is no place for it (421 4.7.0) and closes it, in bounded time.
-pub async fn turn_away(_stream: Stream, _config: Arc<Config>) {
-    unimplemented!()
 }

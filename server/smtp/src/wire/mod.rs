@@ -1,1 +1,15 @@
-//! Wire syntax: commands, parameters, data.
+//! Wire syntax, without sockets: command lines with their parameters, message data, credentials.
+//!
+//! Everything is strict: a line ends in CRLF and nowhere else, a message ends in CRLF.CRLF and nowhere else, and no
+//! control character gets past [`parse_command`]. What is refused is refused with a [`CommandError`] that knows its
+//! reply. Start reading at [`command`].
+
+pub mod auth;
+pub mod command;
+pub mod data;
+mod parameters;
+mod path;
+mod xtext;
+
+pub use command::{Command, CommandError, ForwardPath, Mechanism, parse_command};
+pub use data::{DotDecoder, LineFaults, LineRules};
