@@ -1,14 +1,44 @@
 //! What becomes of a letter to the world: submission, queue, routing, delivery, reports.
 //!
-//! Start reading at [`Submission`], then [`Runner`].
+//! The [`Runner`] looks at what is due (`runner`), cuts each entry into parts by destination (`run`), hands them to
+//! workers (`dispatch`) that find a server (`mx`, `search`), send (`attempt`) and write down what came of it together
+//! with the reports it causes (`settle`, `report`, `dsn`, `retry`).
+//!
+//! **Invariants:** what a peer has accepted is written down before anything else is done, and is never sent again by
+//! the same process, even if it can't be written. A refusal is permanent only if a server or the DNS clearly said so;
+//! every other trouble is temporary. No report goes to the null reverse-path. No stranger's DNS makes us connect to our
+//! own network.
+//!
+//! RFC 5321 (4.5.4 queueing, 5 routing), 7505 (null MX), 3461 and 3464 (reports), 7435 (opportunistic TLS), 6409
+//! (submission). Start reading at [`Submission`], then [`Runner`].
 
-use std::net::IpAddr;
+mod attempt;
+mod context;
+mod destination;
+mod dispatch;
+mod dsn;
+mod mx;
+mod policy;
+mod reach;
+mod report;
+mod retry;
+mod run;
+mod runner;
+mod search;
+mod settle;
+
+pub use policy::{Policy, Schedule};
+pub use runner::Runner;
+
 use std::sync::Arc;
-use std::time::Duration;
 
-use mailstead_net::dns::Dns;
-use mailstead_net::{ClientTls, Gate};
+use mailstead_net::Gate;
 use mailstead_store::Store;
+
+pub(crate) use context::Context;
+
+/// An enhanced status code (RFC 3463): class, subject, detail.
+pub(crate) type Status = (u8, u16, u16);
 
 /// The house behind ports 465 and 587: a [`mailstead_smtp::server::Handler`].
 pub struct Submission {
@@ -20,69 +50,6 @@ impl Submission {
     /// Makes the house behind 465 and 587.
     pub fn new(store: Store, _hostname: String, _gate: Arc<Gate>) -> Self {
         Self { store }
-    }
-}
-
-/// How mail leaves.
-#[derive(Clone)]
-pub struct Policy {
-    /// Our host name, for EHLO and reports.
-    pub hostname: String,
-    /// Port of other servers, 25 but in tests and the demo.
-    pub port: u16,
-    /// Other ports for certain MX hosts (the demo's tiny internet).
-    pub port_overrides: std::collections::HashMap<String, u16>,
-    /// Deliver to loopback and private addresses (the demo, a LAN).
-    pub allow_private: bool,
-    /// Our own addresses, never to be delivered to by MX.
-    pub own_addresses: Vec<IpAddr>,
-    /// Deliveries at once.
-    pub concurrency: usize,
-    /// Connections to one destination at once.
-    pub per_destination: usize,
-    /// The schedule.
-    pub schedule: Schedule,
-    /// Opportunistic TLS towards MX hosts.
-    pub tls: ClientTls,
-    /// Verified TLS towards smarthosts.
-    pub verified_tls: ClientTls,
-}
-
-/// When to try again and when to give up.
-#[derive(Debug, Clone)]
-pub struct Schedule {
-    /// Gap after the first failure; later ones grow to `max_gap`, jittered by a fifth.
-    pub first_gap: Duration,
-    /// Largest gap.
-    pub max_gap: Duration,
-    /// The delay notice (4 hours).
-    pub notice_after: Duration,
-    /// Giving up (5 days).
-    pub give_up_after: Duration,
-}
-
-/// Takes what is due from the queue and delivers it.
-pub struct Runner {}
-
-impl Runner {
-    /// Makes a runner; nothing happens before [`Self::run`].
-    pub fn new(_store: Store, _dns: Arc<dyn Dns>, _policy: Policy) -> Self {
-        Self {}
-    }
-    /// Runs until `shutdown` turns true, then lets attempts under way finish (bounded) and returns.
-    pub async fn run(self, _shutdown: tokio::sync::watch::Receiver<bool>) {
-        unimplemented!()
-    }
-}
-
-impl Default for Schedule {
-    fn default() -> Self {
-        Self {
-            first_gap: Duration::from_secs(5 * 60),
-            max_gap: Duration::from_secs(4 * 60 * 60),
-            notice_after: Duration::from_secs(4 * 60 * 60),
-            give_up_after: Duration::from_secs(5 * 24 * 60 * 60),
-        }
     }
 }
 

@@ -1,8 +1,5 @@
 //! The loop between a [`Stream`], a [`Session`] and a [`Handler`]: sockets, clocks and files, and no decisions.
 
-#[cfg(test)]
-mod tests;
-
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,13 +105,12 @@ impl Driver {
                 self.flush().await?;
                 self.read().await?;
             }
-            Event::Delay(time, reply) => {
+            Event::Delay(time) => {
                 self.flush().await?;
                 tokio::select! {
                     () = sleep(time) => {}
                     () = stopped(&mut self.shutdown) => {}
                 }
-                self.session.delayed(&reply);
             }
             Event::StartTls => self.start_tls().await?,
             Event::Close => self.flush().await?,

@@ -150,6 +150,7 @@ pub enum Body {
 }
 
 /// Credentials of AUTH.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Login name.
     pub login: String,

@@ -63,8 +63,8 @@ pub enum Event {
     Discard,
     /// A transaction ended without its message being handed over, for this reason.
     Abandoned(Transaction, String),
-    /// Send the output, then wait this long before this is said. → [`Session::delayed`]
-    Delay(Duration, Reply),
+    /// Send the output, then wait this long.
+    Delay(Duration),
     /// Send the output, then do the handshake. → [`Session::tls_started`]
     StartTls,
     /// Send the output and close.
@@ -284,11 +284,6 @@ impl Session {
         }
     }
 
-    /// The time of [`Event::Delay`] is over.
-    pub fn delayed(&mut self, reply: &Reply) {
-        self.say(reply);
-    }
-
     /// The answer to [`Event::Spool`]: whether there was room.
     pub fn spooled(&mut self, room: bool) {
         if room {
@@ -370,10 +365,10 @@ impl Session {
             return self.end(&Reply::new(421, (4, 7, 0), "too many unknown recipients"));
         }
         let late = u32::try_from(self.count.refused.saturating_sub(PROMPT_REFUSALS)).unwrap_or(u32::MAX);
-        if late == 0 {
-            return self.say(reply);
+        if late > 0 {
+            self.events.push_back(Event::Delay(DELAY_STEP.saturating_mul(late).min(MAX_DELAY)));
         }
-        self.events.push_back(Event::Delay(DELAY_STEP.saturating_mul(late).min(MAX_DELAY), reply.clone()));
+        self.say(reply);
     }
 
     fn auth_failed(&mut self, reply: &Reply) {

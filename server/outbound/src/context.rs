@@ -1,0 +1,24 @@
+//! What every part of the runner works with.
+
+use std::sync::Arc;
+
+use mailstead_net::dns::Dns;
+use mailstead_store::{Store, Timestamp};
+
+use crate::Policy;
+use crate::policy::Patience;
+
+/// Store, DNS and the operator's will.
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) dns: Arc<dyn Dns>,
+    pub(crate) policy: Policy,
+    pub(crate) patience: Patience,
+}
+
+impl Context {
+    /// The time by the system's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(jiff::Timestamp::now().as_second())
+    }
+}

@@ -1,0 +1,163 @@
+//! Writing down what a try brought, together with the reports it causes.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mailstead_message::Address;
+use mailstead_store::{Acceptance, RecipientState, Settlement, StoreError, StoryEvent, Timestamp};
+
+use crate::attempt::{Fate, Verdict};
+use crate::report::{self, Kind};
+use crate::run::{Part, Run};
+use crate::{Context, retry};
+
+/// Waits between tries to write an outcome down: room on a disk comes back in its own time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// Writes a part's outcome. Returns when it is on disk; until then nothing else may be sent on its behalf, for what a
+/// peer has accepted and we can't remember would be sent again after a crash.
+pub(crate) async fn settle(context: &Context, part: &Part, mut verdicts: Vec<Verdict>, mut told: Vec<String>) {
+    let run = &part.run;
+    let now = context.now();
+    give_up_if_old(context, run, &mut verdicts, now);
+    let still_waiting = run.close_part(&verdicts);
+    let mut settlement = Settlement {
+        recipients: verdicts.iter().map(|verdict| (verdict.recipient, state(verdict), verdict.text.clone())).collect(),
+        attempted: still_waiting.is_some(),
+        ..Settlement::default()
+    };
+    let mut reports = vec![(Kind::Failed, wanted(run, Kind::Failed, &verdicts))];
+    reports.push((Kind::Relayed, wanted(run, Kind::Relayed, &verdicts)));
+    if let Some(waiting) = still_waiting.filter(|waiting| !waiting.is_empty()) {
+        let due = retry::next_try(&context.policy.schedule, &run.entry, now, rand::random());
+        told.push(format!("The next try will be at {}.", report::time(due)));
+        settlement.due = Some(due);
+        if retry::notice_is_due(&context.policy.schedule, &run.entry, now) {
+            settlement.delay_notified = true;
+            reports.push((Kind::Delayed, wanted(run, Kind::Delayed, &waiting)));
+        }
+    }
+    reports.retain(|(_, verdicts)| !verdicts.is_empty());
+    log(run, &verdicts);
+    write(context, part, settlement, &reports, told, now).await;
+}
+
+fn state(verdict: &Verdict) -> RecipientState {
+    match verdict.fate {
+        Fate::Delivered { .. } => RecipientState::Delivered,
+        Fate::Failed => RecipientState::Failed,
+        Fate::Later => RecipientState::Waiting,
+    }
+}
+
+/// Turns "later" into "never" when the time is over.
+fn give_up_if_old(context: &Context, run: &Run, verdicts: &mut [Verdict], now: Timestamp) {
+    if !retry::gives_up(&context.policy.schedule, &run.entry, now) {
+        return;
+    }
+    for verdict in verdicts.iter_mut().filter(|verdict| verdict.fate == Fate::Later) {
+        verdict.fate = Fate::Failed;
+        // Delivery time expired (RFC 3463 3.5).
+        verdict.status = (4, 4, 7);
+        verdict.text =
+            format!("given up after {} tries; the last: {}", run.entry.attempts.saturating_add(1), verdict.text);
+    }
+}
+
+/// The verdicts the sender wants a report of.
+fn wanted(run: &Run, kind: Kind, verdicts: &[Verdict]) -> Vec<Verdict> {
+    // Never a report on a report (RFC 3464 2, RFC 5321 6.1).
+    if run.entry.reverse_path.is_none() {
+        return Vec::new();
+    }
+    let of_kind = |verdict: &&Verdict| match kind {
+        Kind::Failed => verdict.fate == Fate::Failed,
+        Kind::Relayed => verdict.fate == Fate::Delivered { reports: false },
+        Kind::Delayed => verdict.fate == Fate::Later,
+    };
+    let wishes = |verdict: &&Verdict| {
+        run.entry.recipients.get(verdict.recipient).is_some_and(|recipient| kind.is_wanted(recipient.notify))
+    };
+    verdicts.iter().filter(of_kind).filter(wishes).cloned().collect()
+}
+
+fn log(run: &Run, verdicts: &[Verdict]) {
+    for verdict in verdicts {
+        let to = run.entry.recipients.get(verdict.recipient).map(|recipient| recipient.address.to_string());
+        let to = to.as_deref().unwrap_or_default();
+        let what = match verdict.fate {
+            Fate::Delivered { .. } => "delivered",
+            Fate::Failed => "failed",
+            Fate::Later => "deferred",
+        };
+        tracing::info!(trace = %run.entry.trace, queue = %run.entry.id, to, "{what}: {}", verdict.text);
+    }
+}
+
+/// Tries until it is written. What can never be written strands the entry: it is not sent again by this process.
+async fn write(
+    context: &Context,
+    part: &Part,
+    settlement: Settlement,
+    reports: &[(Kind, Vec<Verdict>)],
+    mut told: Vec<String>,
+    now: Timestamp,
+) {
+    let entry = &part.run.entry;
+    let mut with_reports = true;
+    let mut wait = FIRST_WAIT;
+    loop {
+        let error = match try_write(context, part, &settlement, if with_reports { reports } else { &[] }, &told, now)
+            .await
+        {
+            Ok(()) => return,
+            Err(StoreError::NotFound(_)) => {
+                tracing::info!(trace = %entry.trace, queue = %entry.id, "the message was removed from the queue meanwhile");
+                return;
+            }
+            Err(error) => error,
+        };
+        let hopeless = !error.is_temporary() || matches!(error, StoreError::OverQuota);
+        if hopeless && with_reports && !reports.is_empty() {
+            tracing::warn!(trace = %entry.trace, queue = %entry.id, "the report can't be delivered: {error}");
+            told.push(format!("The report to the sender could not be delivered: {error}."));
+            with_reports = false;
+            continue;
+        }
+        if hopeless {
+            tracing::error!(trace = %entry.trace, queue = %entry.id, "an outcome can't be written: {error}");
+            part.run.stranded.store(true, Ordering::Relaxed);
+            return;
+        }
+        tracing::warn!(trace = %entry.trace, queue = %entry.id, "an outcome can't be written yet: {error}");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(MAX_WAIT);
+    }
+}
+
+async fn try_write(
+    context: &Context,
+    part: &Part,
+    settlement: &Settlement,
+    reports: &[(Kind, Vec<Verdict>)],
+    told: &[String],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let entry = &part.run.entry;
+    let mut told = told.to_vec();
+    let mut notices: Vec<Acceptance> = Vec::new();
+    for (kind, verdicts) in reports {
+        notices.extend(report::compose(context, entry, *kind, verdicts, now, &mut told).await?);
+    }
+    let addresses: Vec<Address> = entry
+        .reverse_path
+        .iter()
+        .chain(
+            part.recipients.iter().filter_map(|index| entry.recipients.get(*index)).map(|recipient| &recipient.address),
+        )
+        .cloned()
+        .collect();
+    let story = told.into_iter().map(|text| StoryEvent { at: now, text, addresses: addresses.clone() }).collect();
+    context.store.settle(entry.id, Settlement { story, ..settlement.clone() }, notices).await
+}
