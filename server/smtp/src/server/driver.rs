@@ -1,5 +1,8 @@
 //! The loop between a [`Stream`], a [`Session`] and a [`Handler`]: sockets, clocks and files, and no decisions.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,12 +108,13 @@ impl Driver {
                 self.flush().await?;
                 self.read().await?;
             }
-            Event::Delay(time) => {
+            Event::Delay(time, reply) => {
                 self.flush().await?;
                 tokio::select! {
                     () = sleep(time) => {}
                     () = stopped(&mut self.shutdown) => {}
                 }
+                self.session.delayed(&reply);
             }
             Event::StartTls => self.start_tls().await?,
             Event::Close => self.flush().await?,

@@ -150,7 +150,6 @@ pub enum Body {
 }
 
 /// Credentials of AUTH.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Login name.
     pub login: String,

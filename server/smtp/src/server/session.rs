@@ -63,8 +63,8 @@ pub enum Event {
     Discard,
     /// A transaction ended without its message being handed over, for this reason.
     Abandoned(Transaction, String),
-    /// Send the output, then wait this long.
-    Delay(Duration),
+    /// Send the output, then wait this long before this is said. → [`Session::delayed`]
+    Delay(Duration, Reply),
     /// Send the output, then do the handshake. → [`Session::tls_started`]
     StartTls,
     /// Send the output and close.
@@ -198,9 +198,9 @@ impl Session {
         self.input.extend_from_slice(bytes);
     }
 
-    /// Where bytes from the client are read into; kept small while the session is idle.
+    /// Where bytes from the client are read into. What a message needed is given back before waiting for a command.
     pub fn input(&mut self) -> &mut BytesMut {
-        if self.input.is_empty() {
+        if self.input.is_empty() && !self.is_receiving() {
             self.input = BytesMut::new();
         }
         &mut self.input
@@ -284,6 +284,11 @@ impl Session {
         }
     }
 
+    /// The time of [`Event::Delay`] is over.
+    pub fn delayed(&mut self, reply: &Reply) {
+        self.say(reply);
+    }
+
     /// The answer to [`Event::Spool`]: whether there was room.
     pub fn spooled(&mut self, room: bool) {
         if room {
@@ -365,10 +370,10 @@ impl Session {
             return self.end(&Reply::new(421, (4, 7, 0), "too many unknown recipients"));
         }
         let late = u32::try_from(self.count.refused.saturating_sub(PROMPT_REFUSALS)).unwrap_or(u32::MAX);
-        if late > 0 {
-            self.events.push_back(Event::Delay(DELAY_STEP.saturating_mul(late).min(MAX_DELAY)));
+        if late == 0 {
+            return self.say(reply);
         }
-        self.say(reply);
+        self.events.push_back(Event::Delay(DELAY_STEP.saturating_mul(late).min(MAX_DELAY), reply.clone()));
     }
 
     fn auth_failed(&mut self, reply: &Reply) {
