@@ -8,6 +8,8 @@ mod connection;
 mod dots;
 mod handshake;
 mod replies;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod xtext;
 
