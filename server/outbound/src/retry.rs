@@ -40,6 +40,12 @@ pub(crate) fn next_try(schedule: &Schedule, entry: &QueueEntry, now: Timestamp, 
     Timestamp(due)
 }
 
+/// No entry is ever due later than this.
+pub(crate) fn horizon(schedule: &Schedule, now: Timestamp) -> Timestamp {
+    let longest = schedule.max_gap.max(schedule.first_gap).mul_f64(1.2);
+    Timestamp(now.0.saturating_add(seconds(longest.as_secs().saturating_add(1))))
+}
+
 /// When we give up, for the reports.
 pub(crate) fn last_try(schedule: &Schedule, entry: &QueueEntry) -> Timestamp {
     Timestamp(entry.created.0.saturating_add(seconds(schedule.give_up_after.as_secs())))
@@ -123,6 +129,14 @@ mod tests {
         let schedule = Schedule::default();
         for (attempts, hours, expected) in [(30, 119, false), (30, 120, true), (0, 500, false), (3, 500, true)] {
             assert_eq!(gives_up(&schedule, &entry(attempts), at(hours * HOUR)), expected, "{attempts} {hours}");
+        }
+    }
+
+    #[test]
+    fn no_try_lies_behind_the_horizon() {
+        let schedule = Schedule::default();
+        for attempts in 0..50 {
+            assert!(next_try(&schedule, &entry(attempts), at(0), 1.0) <= horizon(&schedule, at(0)));
         }
     }
 

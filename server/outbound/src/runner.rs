@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::dispatch::Dispatch;
 use crate::policy::Patience;
 use crate::run::{self, Taken};
-use crate::{Context, Policy, destination};
+use crate::{Context, Policy, destination, retry};
 
 /// Entries read from the store at once.
 const BATCH: usize = 500;
@@ -72,9 +72,15 @@ impl Runner {
             let under_way = taken.entries();
             let (now, limit) = (self.context.now(), under_way.len() + BATCH);
             let store = self.context.store.clone();
-            let (due, next) = tokio::task::spawn_blocking(move || Ok((store.due(now, limit)?, store.next_due()?)))
-                .await
-                .map_err(|error| StoreError::Io(error.to_string()))??;
+            let horizon = retry::horizon(&self.context.policy.schedule, now);
+            let look = move || {
+                let next = store.next_due()?;
+                // Nothing is ever due so late: the clock was set back, and what waits must not wait with it.
+                let until = next.filter(|next| *next > horizon).unwrap_or(now);
+                Ok((store.due(until, limit)?, next))
+            };
+            let (due, next) =
+                tokio::task::spawn_blocking(look).await.map_err(|error| StoreError::Io(error.to_string()))??;
             let complete = due.len() < limit;
             let room = MAX_TAKEN.saturating_sub(under_way.len());
             let fresh: Vec<QueueEntry> =

@@ -154,7 +154,7 @@ impl<'a> Search<'a> {
     /// permanent: it is the operator's to mend, and must not return everybody's mail.
     pub(crate) fn conclusion(mut self) -> Misfortune {
         let relay = matches!(self.destination, Destination::Relay(_));
-        let permanent = !relay && self.hosts.is_empty() && self.troubles.iter().all(|trouble| trouble.permanent);
+        let permanent = !relay && self.is_exhausted() && self.troubles.iter().all(|trouble| trouble.permanent);
         let decisive = self.troubles.iter().rposition(|trouble| trouble.permanent == permanent);
         let last = decisive.map(|index| self.troubles.swap_remove(index)).or_else(|| self.troubles.pop());
         match last {
@@ -168,6 +168,11 @@ impl<'a> Search<'a> {
                 Misfortune { permanent: false, status: (4, 4, 1), text, remote: None, reply: None }
             }
         }
+    }
+
+    /// True when every server there is was tried.
+    fn is_exhausted(&self) -> bool {
+        self.hosts.is_empty() && self.addresses.is_empty()
     }
 
     /// Finds the addresses of a host and keeps those that may be tried.

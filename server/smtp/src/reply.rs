@@ -67,7 +67,14 @@ impl fmt::Display for Reply {
             write!(f, " {class}.{subject}.{detail}")?;
         }
         for line in &self.lines {
-            write!(f, " {}", line.escape_debug())?;
+            f.write_str(" ")?;
+            for character in line.chars() {
+                // Quotes need no escape for people's eyes.
+                match character {
+                    '"' | '\'' => write!(f, "{character}")?,
+                    other => write!(f, "{}", other.escape_debug())?,
+                }
+            }
         }
         Ok(())
     }
