@@ -64,7 +64,7 @@ impl Dsn<'_> {
         let encoding = if bytes.is_ascii() { "7bit" } else { "8bit" };
         let head = format!("--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
         out.extend(head.as_bytes());
-        out.extend(bytes);
+        extend_with_crlf(&mut out, bytes);
         out.extend(format!("\r\n--{boundary}--\r\n").as_bytes());
         out
     }
@@ -153,6 +153,19 @@ impl Dsn<'_> {
         if self.kind == Kind::Delayed {
             let _ = writeln!(text, "Will-Retry-Until: {}", date(self.retry_until));
         }
+    }
+}
+
+/// Appends bytes with every bare CR or LF made a whole line end: the message may be reported for just that fault.
+fn extend_with_crlf(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut previous = None;
+    for byte in bytes {
+        match (previous, byte) {
+            (Some(b'\r'), b'\n') => {}
+            (_, b'\r' | b'\n') => out.extend(b"\r\n"),
+            (_, other) => out.push(*other),
+        }
+        previous = Some(*byte);
     }
 }
 
@@ -256,6 +269,13 @@ mod tests {
         assert!(text.contains("Action: delayed\r\n") && text.contains("Will-Retry-Until: Sun, 19 Nov 2023"));
         let text = render(Kind::Relayed, "250 ok", Returned::Message(b"Subject: hi\r\n\r\nho\r\n".to_vec()));
         assert!(text.contains("Action: relayed\r\n") && text.contains("Content-Type: message/rfc822\r\n"));
+    }
+
+    #[test]
+    fn no_bare_line_end_is_returned() {
+        let text = render(Kind::Failed, "no", Returned::Header(b"A: 1\nB: 2\rC: 3\r\n\rD: 4\n".to_vec()));
+        assert!(text.contains("\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\nD: 4\r\n\r\n--=_"), "{text:?}");
+        assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
     }
 
     #[test]
