@@ -260,9 +260,8 @@ fn is_canonical_ascii(text: &str) -> bool {
 }
 
 fn has_valid_labels(ascii: &str) -> bool {
-    let valid = |label: &str| {
-        !label.is_empty() && label.len() <= MAX_LABEL && !label.starts_with('-') && !label.ends_with('-')
-    };
+    let valid =
+        |label: &str| !label.is_empty() && label.len() <= MAX_LABEL && !label.starts_with('-') && !label.ends_with('-');
     let numeric_top = ascii.rsplit('.').next().is_none_or(|top| top.bytes().all(|byte| byte.is_ascii_digit()));
     ascii.len() <= MAX_DOMAIN && ascii.split('.').all(valid) && !numeric_top
 }
