@@ -106,7 +106,8 @@ impl Dispatch {
         // The semaphore is never closed; without a place we would only go on too soon.
         let _place = self.places.acquire().await;
         let done = attempt(&self.context, destination, &part.run.entry, &part.recipients, session).await;
-        // Between the peer's "250" and this commit lies SMTP's own window: a crash right here means a second copy.
+        // Between the peer's "250" and this commit lies SMTP's own unavoidable window (RFC 1047): who crashes here, or is
+        // stopped here with a disk too full to write the outcome down, sends a second copy after the next start.
         settle(&self.context, &part, done.verdicts, done.told).await;
         drop(part);
         if let Some(misfortune) = done.shared {
