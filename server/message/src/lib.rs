@@ -11,12 +11,15 @@
 //! (internationalised mail), RFC 3464/3461 (reports). Start reading at [`address`].
 
 pub mod address;
+mod address_list;
 pub mod dsn;
+mod encoded_word;
 pub mod header;
 pub mod received;
 pub mod summary;
 pub mod text;
 pub mod trace;
+mod transfer;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use summary::Summary;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::address_list::Mailbox;
+
 /// What IMAP lists of a message, computed once at delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -36,16 +38,8 @@ pub struct Envelope {
     pub message_id: Option<Vec<u8>>,
 }
 
-/// One address of an ENVELOPE list; a group begins with `host: None, mailbox: Some(name)` and ends with both `None`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mailbox {
-    /// Display name, RFC 2047 encoding kept.
-    pub name: Option<Vec<u8>>,
-    /// Local part, or the group's name.
-    pub mailbox: Option<Vec<u8>>,
-    /// Domain.
-    pub host: Option<Vec<u8>>,
-}
+/// Parameters in the order they are written: name in upper case, value without its quotes.
+pub type Params = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// One MIME part. Offsets count from the first byte of the stored message (the blob).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +57,7 @@ pub struct Part {
     /// `subtype` in upper case.
     pub media_subtype: Vec<u8>,
     /// Content-Type parameters.
-    pub params: Vec<(Vec<u8>, Vec<u8>)>,
+    pub params: Params,
     /// Content-ID.
     pub id: Option<Vec<u8>>,
     /// Content-Description.
@@ -73,7 +67,7 @@ pub struct Part {
     /// Content-MD5.
     pub md5: Option<Vec<u8>>,
     /// Content-Disposition and its parameters.
-    pub disposition: Option<(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>,
+    pub disposition: Option<(Vec<u8>, Params)>,
     /// Content-Language tags.
     pub language: Vec<Vec<u8>>,
     /// Content-Location.
