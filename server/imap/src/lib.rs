@@ -3,6 +3,8 @@
 //! RFC 3501 (IMAP4rev1) with IDLE, UIDPLUS, MOVE, SPECIAL-USE, NAMESPACE, ID, ENABLE, LITERAL+, CHILDREN,
 //! LIST-EXTENDED, LIST-STATUS, UNSELECT, SASL-IR, CONDSTORE.
 
+pub mod wire;
+
 use std::sync::Arc;
 use std::time::Duration;
 
