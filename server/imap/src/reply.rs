@@ -47,8 +47,7 @@ impl Reply {
         };
         let code = self.code.as_ref().map(|code| format!("[{code}] ")).unwrap_or_default();
         // A text may quote a peer or an error: nothing of it may end the line.
-        let text: String =
-            self.text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+        let text: String = self.text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
         out.extend_from_slice(format!("{tag} {condition} {code}{text}\r\n").as_bytes());
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn run(
         Err(Failure::Store(error)) => store_reply(&error),
         Err(failure) => return Err(failure),
     };
-    session.tell_changes(Moment::Any, &Told::new(), &mut connection.out)?;
+    session.tell_changes(Moment::Any, &Told::new(), &mut connection.out);
     reply.write(&tag, &mut connection.out);
     Ok(())
 }
@@ -65,12 +65,7 @@ fn judge(
 }
 
 /// A client that waits for leave just gets none; one that sends at once must be heard out.
-async fn refuse(
-    connection: &mut Connection,
-    literal: &Literal,
-    tag: &str,
-    failure: &Failure,
-) -> Result<(), Failure> {
+async fn refuse(connection: &mut Connection, literal: &Literal, tag: &str, failure: &Failure) -> Result<(), Failure> {
     if literal.synchronising {
         connection.framer.refuse();
         return Ok(());

@@ -18,7 +18,7 @@ pub(super) async fn idle(session: &mut Session, connection: &mut Connection) -> 
             Frame::Incomplete => {}
             _ => return Err(Reply::bad("only DONE ends IDLE").into()),
         }
-        session.tell_changes(Moment::Any, &Told::new(), &mut connection.out)?;
+        session.tell_changes(Moment::Any, &Told::new(), &mut connection.out);
         // Outside the select: a write must not be cut short by news.
         connection.flush().await?;
         let mut watch = session.user()?.watch.clone();

@@ -49,7 +49,7 @@ pub(crate) async fn run(
     let reply = dispatch(session, connection, tag, command, &mut told).await;
     // A refused command is as good an occasion as another to tell what has changed.
     if !matches!(reply, Err(Failure::Connection(_) | Failure::Bye(_))) {
-        session.tell_changes(moment, &told, &mut connection.out)?;
+        session.tell_changes(moment, &told, &mut connection.out);
     }
     reply
 }

@@ -1,6 +1,6 @@
 //! SELECT and EXAMINE (RFC 3501 6.3.1, 6.3.2; RFC 7162 3.1.2).
 
-use mailstead_store::{Mailbox, Message, Flags, Snapshot, StoreError, Uid};
+use mailstead_store::{Flags, Mailbox, Message, Snapshot, StoreError, Uid};
 
 use crate::connection::Connection;
 use crate::reply::{Failure, Reply};

@@ -83,8 +83,15 @@ impl Session {
         Ok(view)
     }
 
-    /// Tells the client what has changed in the selected mailbox since it was last told.
-    pub(crate) fn tell_changes(&mut self, moment: Moment, told: &Told, out: &mut Vec<u8>) -> Result<(), StoreError> {
+    /// Tells the client what has changed in the selected mailbox since it was last told. Where that can't be read,
+    /// it is told another time: a command that succeeded has succeeded.
+    pub(crate) fn tell_changes(&mut self, moment: Moment, told: &Told, out: &mut Vec<u8>) {
+        if let Err(error) = self.try_tell_changes(moment, told, out) {
+            tracing::error!(%error, "changes of a mailbox can't be read");
+        }
+    }
+
+    fn try_tell_changes(&mut self, moment: Moment, told: &Told, out: &mut Vec<u8>) -> Result<(), StoreError> {
         let State::Authenticated(user) = &mut self.state else { return Ok(()) };
         let Some(view) = &mut user.view else { return Ok(()) };
         let now = *user.watch.borrow_and_update();

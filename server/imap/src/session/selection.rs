@@ -53,7 +53,8 @@ impl Selection {
             if !both.is_empty() {
                 runs.push(both);
             }
-            if a.end <= b.end { drop(ours.next()) } else { drop(theirs.next()) }
+            let first_to_end = if a.end <= b.end { &mut ours } else { &mut theirs };
+            first_to_end.next();
         }
         Self { uids: Arc::clone(&self.uids), runs }
     }
@@ -91,7 +92,7 @@ impl Selection {
         let end = first.end.min(first.start.saturating_add(most));
         let taken = first.start..end;
         first.start = end;
-        if first.is_empty() {
+        if first.start >= first.end {
             self.runs.remove(0);
         }
         Some(Self { uids: Arc::clone(&self.uids), runs: vec![taken] })

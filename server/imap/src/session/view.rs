@@ -83,6 +83,11 @@ impl View {
         self.first_recent
     }
 
+    /// The largest UID the client knows, 0 for none.
+    pub(crate) fn last_uid(&self) -> Uid {
+        self.uids.last().copied().unwrap_or_default()
+    }
+
     pub(crate) fn modseq(&self) -> u64 {
         self.modseq.0
     }
@@ -105,11 +110,9 @@ impl View {
     pub(crate) fn select(&self, set: &SequenceSet, by_uid: bool) -> Selection {
         let uids = Arc::clone(&self.uids);
         if by_uid {
-            let last = uids.last().map_or(0, |uid| uid.0);
-            Selection::of_uids(uids, &set.resolve(last))
+            Selection::of_uids(uids, &set.resolve(self.last_uid().0))
         } else {
-            let last = self.exists();
-            Selection::of_numbers(uids, &set.resolve(last))
+            Selection::of_numbers(uids, &set.resolve(self.exists()))
         }
     }
 
@@ -155,7 +158,7 @@ impl View {
         if moment == Moment::Any {
             self.tell_expunges(out);
         }
-        let last = self.uids.last().copied().unwrap_or_default();
+        let last = self.last_uid();
         let (arrived, changed): (Vec<_>, Vec<_>) = changes.changed.into_iter().partition(|message| message.uid > last);
         self.tell_arrivals(&arrived, out);
         self.learn_keywords(arrived.iter().chain(&changed), out);

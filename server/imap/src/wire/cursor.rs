@@ -228,7 +228,9 @@ mod tests {
 
     #[test]
     fn broken_strings_are_refused() {
-        for wire in ["", "\"", "\"a", "\"a\\", "\"a\\b\"", "\"a\r\nb\"", "{5}\r\nabc", "{5}abcde", "{1}\r\n\0", "(", "é"] {
+        for wire in
+            ["", "\"", "\"a", "\"a\\", "\"a\\b\"", "\"a\r\nb\"", "{5}\r\nabc", "{5}abcde", "{1}\r\n\0", "(", "é"]
+        {
             assert!(Cursor::new(wire.as_bytes()).astring().is_err(), "{wire:?}");
         }
     }

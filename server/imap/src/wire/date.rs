@@ -40,7 +40,15 @@ fn moment(text: &str) -> Option<Timestamp> {
     if parts.next().is_some() || second > 60 {
         return None;
     }
-    let time = DateTime::new(date.year(), date.month(), date.day(), narrow(hour)?, narrow(minute)?, narrow(second.min(59))?, 0);
+    let time = DateTime::new(
+        date.year(),
+        date.month(),
+        date.day(),
+        narrow(hour)?,
+        narrow(minute)?,
+        narrow(second.min(59))?,
+        0,
+    );
     let utc = time.ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
     Some(Timestamp(utc - offset(zone)?))
 }
@@ -108,7 +116,8 @@ pub(crate) fn day_of_letter(field: &[u8]) -> Option<Date> {
     let words: Vec<&str> = text.split([' ', '\t', ',', '-']).filter(|word| !word.is_empty()).collect();
     words.windows(3).find_map(|window| {
         let [day, month, year] = window else { return None };
-        let month = MONTHS.iter().position(|name| month.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(name)))?;
+        let month =
+            MONTHS.iter().position(|name| month.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(name)))?;
         let year = match (digits(year)?, year.len()) {
             (year, 4) => year,
             // RFC 5322 4.3: two digits under 50 are of this century.
@@ -182,7 +191,13 @@ mod tests {
     #[test]
     fn a_letters_day_is_found_in_what_people_send() {
         let day = jiff::civil::date(2003, 7, 1);
-        for field in ["Tue, 1 Jul 2003 10:52:37 +0200", "1 Jul 03 10:52 EDT", "01-Jul-2003", "Tuesday,  1  July 2003", "1 Jul 103 1:2"] {
+        for field in [
+            "Tue, 1 Jul 2003 10:52:37 +0200",
+            "1 Jul 03 10:52 EDT",
+            "01-Jul-2003",
+            "Tuesday,  1  July 2003",
+            "1 Jul 103 1:2",
+        ] {
             assert_eq!(day_of_letter(field.as_bytes()), Some(day), "{field}");
         }
         for field in ["", "yesterday", "99 Jul 2003", "Jul 1 2003"] {

@@ -9,7 +9,8 @@ const MAX_QUOTED: usize = 4 << 10;
 
 /// A string: quoted where that can carry it, else a literal. NUL can be in neither and becomes `?`.
 pub(crate) fn string(text: &[u8], out: &mut Vec<u8>) {
-    let plain = text.len() <= MAX_QUOTED && text.iter().all(|byte| matches!(byte, 1..=0x7f) && !matches!(byte, b'\r' | b'\n'));
+    let plain =
+        text.len() <= MAX_QUOTED && text.iter().all(|byte| matches!(byte, 1..=0x7f) && !matches!(byte, b'\r' | b'\n'));
     if !plain {
         number_in(b"{", text.len() as u64, b"}\r\n", out);
         out.extend(text.iter().map(|byte| if *byte == 0 { b'?' } else { *byte }));

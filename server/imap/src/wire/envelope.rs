@@ -10,9 +10,7 @@ pub(crate) fn write(envelope: &Envelope, out: &mut Vec<u8>) {
     nstring(envelope.date.as_deref(), out);
     out.push(b' ');
     nstring(envelope.subject.as_deref(), out);
-    for list in
-        [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc]
-    {
+    for list in [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc] {
         out.push(b' ');
         addresses(list, out);
     }
@@ -103,7 +101,8 @@ mod tests {
 
     #[test]
     fn groups_and_rubbish_keep_the_stream_parseable() {
-        let to = vec![mailbox(None, Some("friends"), None), mailbox(None, Some("a"), Some("b")), mailbox(None, None, None)];
+        let to =
+            vec![mailbox(None, Some("friends"), None), mailbox(None, Some("a"), Some("b")), mailbox(None, None, None)];
         let envelope = Envelope { subject: Some(b"\xff\"".to_vec()), to, ..Envelope::default() };
         let wire = written(&envelope);
         assert!(wire.contains(r#"((NIL NIL "friends" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL))"#), "{wire}");

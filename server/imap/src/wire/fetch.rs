@@ -36,7 +36,11 @@ pub enum FetchItem {
     Rfc822Header,
     Rfc822Text,
     /// `BODY[…]` and `BODY.PEEK[…]`.
-    Section { section: Section, partial: Option<Partial>, peek: bool },
+    Section {
+        section: Section,
+        partial: Option<Partial>,
+        peek: bool,
+    },
 }
 
 /// Which bytes of a message.

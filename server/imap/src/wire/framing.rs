@@ -226,9 +226,8 @@ fn announced_literal(line: &[u8]) -> Option<(usize, u64, bool)> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let size = digits.iter().try_fold(0_u64, |number, digit| {
-        number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    });
+    let size =
+        digits.iter().try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
     Some((open, size.unwrap_or(u64::MAX), synchronising))
 }
 

@@ -96,8 +96,11 @@ fn memory_goes_back_after_use() {
 fn stream_of_commands() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         "[a-z {}+0-9\"]{0,20}".prop_map(String::into_bytes),
-        proptest::collection::vec(any::<u8>(), 0..200)
-            .prop_map(|body| [format!(" {{{}}}\r\n", body.len()).into_bytes(), body].concat()),
+        proptest::collection::vec(any::<u8>(), 0..200).prop_map(|body| [
+            format!(" {{{}}}\r\n", body.len()).into_bytes(),
+            body
+        ]
+        .concat()),
         Just(b"\r\n".to_vec()),
     ];
     proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())

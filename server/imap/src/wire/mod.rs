@@ -25,5 +25,5 @@ pub use error::{BadRequest, SyntaxError};
 pub use fetch::{Fetch, FetchItem, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelection};
 pub use parse::{append_head, parse};
-pub use search::{Search, SearchKey, SearchReturn};
+pub use search::{Search, SearchKey, SearchReturn, When};
 pub use set::{Bound, Ranges, SequenceSet};

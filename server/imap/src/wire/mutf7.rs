@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn what_is_not_modified_utf_7_is_refused() {
-        for wire in ["&", "&AAA-", "&%%%-", "&APw", "&AGE-", "&APx-", "&2D0-", "&A-", "\u{7f}", "a\nb", "ü", "&APw=-"] {
+        for wire in ["&", "&AAA-", "&%%%-", "&APw", "&AGE-", "&APx-", "&2D0-", "&A-", "\u{7f}", "a\nb", "ü", "&APw=-"]
+        {
             assert_eq!(decode(wire.as_bytes()), Err(SyntaxError::MailboxName), "{wire:?}");
         }
     }

@@ -110,7 +110,9 @@ fn argument_parser(name: &str) -> Option<ArgumentParser> {
         "LSUB" => lsub,
         "STATUS" => status,
         // Its message is a literal that is streamed: what arrives here whole has none.
-        "APPEND" => |cursor| append(cursor, String::new()).and_then(|_| Err(cursor.expected("the message as a literal"))),
+        "APPEND" => {
+            |cursor| append(cursor, String::new()).and_then(|_| Err(cursor.expected("the message as a literal")))
+        }
         "SEARCH" => |cursor| Search::parse(cursor).map(|search| Command::Search { uid: false, search }),
         "FETCH" => |cursor| fetch(cursor, false),
         "STORE" => |cursor| store(cursor, false),

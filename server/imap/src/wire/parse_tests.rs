@@ -53,7 +53,8 @@ fn logins_are_read_in_every_spelling() {
 
 #[test]
 fn mailbox_commands_are_read() {
-    let select = |mailbox: &str, read_only, condstore| Command::Select { mailbox: mailbox.into(), read_only, condstore };
+    let select =
+        |mailbox: &str, read_only, condstore| Command::Select { mailbox: mailbox.into(), read_only, condstore };
     assert_eq!(ok("SELECT iNbOx"), select("INBOX", false, false));
     assert_eq!(ok("EXAMINE \"Entw&APw-rfe\" (CONDSTORE)"), select("Entwürfe", true, true));
     assert_eq!(ok("CREATE a/b/"), Command::Create { mailbox: "a/b".into(), uses: Vec::new() });
@@ -75,7 +76,8 @@ fn mailbox_commands_are_read() {
 fn list_is_read_plain_and_extended() {
     let Command::List(list) = ok("LIST \"\" %/*") else { panic!() };
     assert!(list.basic && list.patterns == [b"%/*".to_vec()] && list.reference.is_empty());
-    let Command::List(list) = ok("LIST (SUBSCRIBED RECURSIVEMATCH) a (b \"c *\") RETURN (CHILDREN STATUS (MESSAGES))") else {
+    let Command::List(list) = ok("LIST (SUBSCRIBED RECURSIVEMATCH) a (b \"c *\") RETURN (CHILDREN STATUS (MESSAGES))")
+    else {
         panic!()
     };
     assert!(!list.basic && list.selection.subscribed && list.selection.recursive_match);
@@ -108,16 +110,23 @@ fn fetch_items_are_read() {
         [whole(section(&[1, 2], Some(SectionText::Mime)), Some(Partial { first: 5, length: 10 }), false)]
     );
     let fields = SectionText::HeaderFields(vec!["From".into(), "X Y".into()]);
-    assert_eq!(items("FETCH 1 BODY.PEEK[2.HEADER.FIELDS (From \"X Y\")]"), [whole(section(&[2], Some(fields)), None, true)]);
+    assert_eq!(
+        items("FETCH 1 BODY.PEEK[2.HEADER.FIELDS (From \"X Y\")]"),
+        [whole(section(&[2], Some(fields)), None, true)]
+    );
     let fields = SectionText::HeaderFieldsNot(vec!["to".into()]);
     assert_eq!(items("FETCH 1 BODY[HEADER.FIELDS.NOT (to)]"), [whole(section(&[], Some(fields)), None, false)]);
-    let Command::Fetch { uid: true, fetch, .. } = ok("UID FETCH 1:* (FLAGS MODSEQ) (CHANGEDSINCE 12)") else { panic!() };
+    let Command::Fetch { uid: true, fetch, .. } = ok("UID FETCH 1:* (FLAGS MODSEQ) (CHANGEDSINCE 12)") else {
+        panic!()
+    };
     assert_eq!(fetch.changed_since, Some(12));
 }
 
 #[test]
 fn sections_are_written_as_they_were_read() {
-    for text in ["", "1", "1.2.3", "HEADER", "1.MIME", "TEXT", "HEADER.FIELDS (From To)", "2.HEADER.FIELDS.NOT (\"A B\")"] {
+    for text in
+        ["", "1", "1.2.3", "HEADER", "1.MIME", "TEXT", "HEADER.FIELDS (From To)", "2.HEADER.FIELDS.NOT (\"A B\")"]
+    {
         let Command::Fetch { fetch, .. } = ok(&format!("FETCH 1 BODY[{text}]")) else { panic!() };
         let [FetchItem::Section { section, .. }] = fetch.items.as_slice() else { panic!() };
         let mut out = Vec::new();
@@ -155,15 +164,21 @@ fn broken_fetches_are_refused() {
 
 #[test]
 fn stores_are_read() {
-    let Command::Store { uid: false, store, .. } = ok("STORE 1:2 +flags.silent (\\Seen $Junk \\recent)") else { panic!() };
+    let Command::Store { uid: false, store, .. } = ok("STORE 1:2 +flags.silent (\\Seen $Junk \\recent)") else {
+        panic!()
+    };
     assert_eq!((store.action, store.silent, store.flags.system), (StoreAction::Add, true, Flags::SEEN));
     assert!(store.flags.keywords.contains("$Junk"));
-    let Command::Store { uid: true, store, .. } = ok("UID STORE 1 (UNCHANGEDSINCE 5) -FLAGS \\Deleted \\Draft") else { panic!() };
+    let Command::Store { uid: true, store, .. } = ok("UID STORE 1 (UNCHANGEDSINCE 5) -FLAGS \\Deleted \\Draft") else {
+        panic!()
+    };
     assert_eq!((store.action, store.unchanged_since), (StoreAction::Remove, Some(5)));
     assert_eq!(store.flags.system, Flags::DELETED | Flags::DRAFT);
     let Command::Store { store, .. } = ok("STORE 1 FLAGS ()") else { panic!() };
     assert_eq!((store.action, store.flags), (StoreAction::Replace, FlagSet::default()));
-    for line in ["STORE 1 FLAGS", "STORE 1 FLAGS (\\Foo)", "STORE 1 FLAGS (\\Seen", "STORE 1 *FLAGS ()", "STORE 1 FLAGS (\\*)"] {
+    for line in
+        ["STORE 1 FLAGS", "STORE 1 FLAGS (\\Foo)", "STORE 1 FLAGS (\\Seen", "STORE 1 *FLAGS ()", "STORE 1 FLAGS (\\*)"]
+    {
         bad(line);
     }
     assert_eq!(bad(&format!("STORE 1 FLAGS ({})", "a ".repeat(500))), SyntaxError::TooMany("flags"));
@@ -187,7 +202,20 @@ fn searches_are_read_whole() {
         ok(&format!("SEARCH {line}"));
         ok(&format!("UID SEARCH {line}"));
     }
-    for line in ["", "FOO", "OR ALL", "BEFORE 32-Jan-2026", "(ALL", "()", "SUBJECT", "UNALL", "LARGER x", "NOT", "ALL)", "RETURN (X) ALL"] {
+    for line in [
+        "",
+        "FOO",
+        "OR ALL",
+        "BEFORE 32-Jan-2026",
+        "(ALL",
+        "()",
+        "SUBJECT",
+        "UNALL",
+        "LARGER x",
+        "NOT",
+        "ALL)",
+        "RETURN (X) ALL",
+    ] {
         bad(&format!("SEARCH {line}"));
     }
     assert_eq!(bad("SEARCH CHARSET KOI8-R TEXT x"), SyntaxError::Charset);

@@ -192,7 +192,12 @@ impl Keys {
         }
     }
 
-    fn with_argument(&mut self, name: &str, cursor: &mut Cursor<'_>, start: Cursor<'_>) -> Result<SearchKey, SyntaxError> {
+    fn with_argument(
+        &mut self,
+        name: &str,
+        cursor: &mut Cursor<'_>,
+        start: Cursor<'_>,
+    ) -> Result<SearchKey, SyntaxError> {
         let unknown = || start.expected("a search key");
         let when = |name: &str| match name {
             "BEFORE" => Some(When::Before),

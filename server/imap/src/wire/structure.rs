@@ -170,7 +170,10 @@ mod tests {
     #[test]
     fn a_text_has_its_lines() {
         assert_eq!(written(&text(), false), r#"("TEXT" "PLAIN" ("CHARSET" "UTF-8") NIL NIL "7BIT" 100 3)"#);
-        assert_eq!(written(&text(), true), r#"("TEXT" "PLAIN" ("CHARSET" "UTF-8") NIL NIL "7BIT" 100 3 NIL NIL NIL NIL)"#);
+        assert_eq!(
+            written(&text(), true),
+            r#"("TEXT" "PLAIN" ("CHARSET" "UTF-8") NIL NIL "7BIT" 100 3 NIL NIL NIL NIL)"#
+        );
     }
 
     #[test]
@@ -198,7 +201,10 @@ mod tests {
             language: vec![b"de".to_vec()],
             ..part("MULTIPART", "MIXED", Content::Multipart(vec![text(), part("IMAGE", "PNG", Content::Leaf)]))
         };
-        let (one, two) = (r#"("TEXT" "PLAIN" ("CHARSET" "UTF-8") NIL NIL "7BIT" 100 3)"#, r#"("IMAGE" "PNG" NIL NIL NIL "7BIT" 100)"#);
+        let (one, two) = (
+            r#"("TEXT" "PLAIN" ("CHARSET" "UTF-8") NIL NIL "7BIT" 100 3)"#,
+            r#"("IMAGE" "PNG" NIL NIL NIL "7BIT" 100)"#,
+        );
         assert_eq!(written(&mixed, false), format!(r#"({one}{two} "MIXED")"#));
         assert!(written(&mixed, true).ends_with(r#" "MIXED" ("BOUNDARY" "b") NIL "de" NIL)"#));
     }

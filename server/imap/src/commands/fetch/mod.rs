@@ -71,9 +71,7 @@ pub(super) async fn fetch(
     told.extend(producer.take_told());
     Ok(match producer.damaged() {
         Some(uid) => Reply::no("CORRUPTION", format!("the message with UID {uid} is damaged on the server")),
-        None if producer.is_missing_some() && !by_uid => {
-            Reply::no("EXPUNGEISSUED", "some of these messages are gone")
-        }
+        None if producer.is_missing_some() && !by_uid => Reply::no("EXPUNGEISSUED", "some of these messages are gone"),
         None => Reply::ok("fetched"),
     })
 }

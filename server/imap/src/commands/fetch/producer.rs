@@ -221,8 +221,7 @@ impl Producer {
         snapshot: &mut Option<Snapshot>,
         out: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
-        let summary =
-            if self.needs_summary { Some(open(&self.store, snapshot)?.summary(message.blob)?) } else { None };
+        let summary = if self.needs_summary { Some(open(&self.store, snapshot)?.summary(message.blob)?) } else { None };
         encode::number_in(b"* ", u64::from(number), b" FETCH (", out);
         for index in 0..self.plan.items.len() {
             if index > 0 {
