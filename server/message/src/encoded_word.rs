@@ -41,14 +41,23 @@ pub(crate) fn decode(value: &[u8]) -> String {
     out
 }
 
-/// Text of a charset by its name; a name nobody knows is read as UTF-8, or Latin-1 where it isn't.
-pub(crate) fn to_text<'a>(bytes: &'a [u8], charset: Option<&[u8]>) -> Cow<'a, str> {
-    match charset.and_then(Encoding::for_label) {
-        Some(encoding) if encoding != encoding_rs::UTF_8 => encoding.decode_without_bom_handling(bytes).0,
-        _ => match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => encoding_rs::mem::decode_latin1(bytes),
-        },
+/// The charset of this name. What is called ASCII but has other bytes is UTF-8 more often than anything else.
+pub(crate) fn charset(label: &[u8]) -> Option<&'static Encoding> {
+    let label = label.trim_ascii();
+    if label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"ascii") {
+        return Some(encoding_rs::UTF_8);
+    }
+    Encoding::for_label(label)
+}
+
+/// Text in a charset; what is said to be UTF-8 and isn't is read as Latin-1.
+pub(crate) fn to_text<'a>(bytes: &'a [u8], charset: &'static Encoding) -> Cow<'a, str> {
+    if charset != encoding_rs::UTF_8 {
+        return charset.decode_without_bom_handling(bytes).0;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::mem::decode_latin1(bytes),
     }
 }
 
@@ -64,11 +73,11 @@ impl EncodedWord {
         // A word has at most 75 characters (RFC 2047 2); longer ones are about, but none is endless.
         let inner = inner.get(..2_000).unwrap_or(inner);
         let mut parts = inner.splitn(3, |byte| *byte == b'?');
-        let (charset, encoding, rest) = (parts.next()?, parts.next()?, parts.next()?);
+        let (label, encoding, rest) = (parts.next()?, parts.next()?, parts.next()?);
         let end = memchr::memmem::find(rest, b"?=")?;
         let text = rest.get(..end)?;
-        let label = charset.split(|byte| *byte == b'*').next()?;
-        let charset = Encoding::for_label(label)?;
+        let label = label.split(|byte| *byte == b'*').next()?;
+        let charset = charset(label)?;
         let bytes = match encoding {
             b"q" | b"Q" => transfer::decode_q(text),
             b"b" | b"B" => transfer::decode_base64(text),
@@ -86,12 +95,12 @@ fn label_length(inner: &[u8]) -> usize {
 
 fn flush(pending: &mut Option<(&'static Encoding, Vec<u8>)>, out: &mut String) {
     if let Some((charset, bytes)) = pending.take() {
-        out.push_str(&charset.decode_without_bom_handling(&bytes).0);
+        out.push_str(&to_text(&bytes, charset));
     }
 }
 
 fn push_text(bytes: &[u8], out: &mut String) {
-    out.push_str(&to_text(bytes, None));
+    out.push_str(&to_text(bytes, encoding_rs::UTF_8));
 }
 
 #[cfg(test)]
