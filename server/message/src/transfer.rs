@@ -49,6 +49,39 @@ pub(crate) fn decode_q(text: &[u8]) -> Vec<u8> {
     decode_quoted_printable(&spaced)
 }
 
+/// Encodes text with CRLF line ends as quoted-printable, no line longer than 76 characters.
+pub(crate) fn encode_quoted_printable(text: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len() * 5 / 4);
+    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        if index > 0 {
+            encoded.push_str("\r\n");
+        }
+        encode_line(line.strip_suffix(b"\r").unwrap_or(line), &mut encoded);
+    }
+    encoded
+}
+
+fn encode_line(line: &[u8], encoded: &mut String) {
+    let mut column = 0;
+    for (at, &byte) in line.iter().enumerate() {
+        let blank_at_end = matches!(byte, b' ' | b'\t') && at + 1 == line.len();
+        let plain = matches!(byte, b' '..=b'~' | b'\t') && byte != b'=' && !blank_at_end;
+        let width = if plain { 1 } else { 3 };
+        // The last column is left for the soft line break.
+        if column + width > 75 {
+            encoded.push_str("=\r\n");
+            column = 0;
+        }
+        if plain {
+            encoded.push(char::from(byte));
+        } else {
+            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase();
+            encoded.extend(['=', digit(byte >> 4), digit(byte & 15)]);
+        }
+        column += width;
+    }
+}
+
 fn keep_equals<'a>(from: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
     bytes.push(b'=');
     from.get(1..).unwrap_or_default()
@@ -94,5 +127,15 @@ mod tests {
             assert_eq!(decode_quoted_printable(text.as_bytes()), bytes, "{text}");
         }
         assert_eq!(decode_q(b"a_b=5F"), b"a b_");
+    }
+
+    #[test]
+    fn quoted_printable_is_written_so_that_it_is_read_back() {
+        let long = format!("{}\r\n{} \r\n", "ü=".repeat(100), "x".repeat(300));
+        for text in ["", "plain\r\n", "a = b \r\n\tc\t", &long] {
+            let encoded = encode_quoted_printable(text.as_bytes());
+            assert!(encoded.is_ascii() && encoded.split("\r\n").all(|line| line.len() <= 76));
+            assert_eq!(decode_quoted_printable(encoded.as_bytes()), text.as_bytes());
+        }
     }
 }
