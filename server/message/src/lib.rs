@@ -1,14 +1,19 @@
 //! One message's anatomy.
 //!
-//! Addresses and domains, the header block and its editing, `Received` lines, the MIME tree with the
-//! precomputed `ENVELOPE` and `BODYSTRUCTURE` facts, decoded text for searching, and the composition of
-//! delivery reports.
+//! [`address`]: addresses and domains, parsed once and never checked again. [`header`]: the header block, read and
+//! edited without touching other bytes. [`received`]: the trace fields we add. [`summary`]: what IMAP lists, computed
+//! once at delivery by the one-pass parser in [`mime`]. [`text`]: decoded text for searching. [`dsn`]: delivery
+//! notifications. [`trace`]: the name of one message's life.
 //!
 //! **Invariant:** this room is pure. It takes bytes and gives values; it opens no file, no socket, asks
-//! no clock and knows nothing of accounts. Every function is bounded in time and depth whatever the bytes.
+//! no clock and knows nothing of accounts. Every function is bounded in time and depth whatever the bytes: cost grows
+//! with the size of the input, never with its square, and recursion ends at [`mime::MAX_DEPTH`].
 //!
-//! RFC 5321 4.1.2 (addresses), RFC 5322 (format), RFC 2045-2049 (MIME), RFC 2231, RFC 6531/6532
-//! (internationalised mail), RFC 3464/3461 (reports). Start reading at [`address`].
+//! **Invariant:** what is composed here has CRLF line ends, and no byte of a stranger can end a line of ours.
+//!
+//! RFC 5321 4.1.2 and 4.4 (addresses, trace), RFC 5322 (format), RFC 2045-2049 (MIME), RFC 2183, RFC 3501 6.4.5 and
+//! 7.4.2 (sections, ENVELOPE, BODYSTRUCTURE), RFC 6531/6532/6533 (internationalised mail), RFC 3461/3464 (notifications).
+//! Start reading at [`address`], then [`header`], then [`summary`].
 
 pub mod address;
 mod address_list;

@@ -51,6 +51,11 @@ impl Needle {
         Self { folded, finder, plain_word }
     }
 
+    /// True for the empty text.
+    pub fn is_empty(&self) -> bool {
+        self.folded.is_empty()
+    }
+
     /// True when it is in this text.
     pub fn is_in_text(&self, text: &str) -> bool {
         if self.folded.is_ascii() {
@@ -83,7 +88,8 @@ impl Needle {
         self.is_in_header(slice(message, &summary.root.header())) || self.is_in_body(message, summary)
     }
 
-    /// True when it is in the text of a part, in the header of a part, or in an enclosed message (`BODY`).
+    /// True when it is in the text of a part, in the header of a part, or in an enclosed message (`BODY`). Of a message
+    /// too large to hold its front will do: what is missing is not searched.
     pub fn is_in_body(&self, message: &[u8], summary: &Summary) -> bool {
         self.folded.is_empty()
             || summary.parts().enumerate().any(|(index, part)| {
@@ -148,8 +154,10 @@ impl Needle {
     }
 }
 
+/// Bytes of a message of which perhaps only the front is at hand.
 fn slice<'a>(message: &'a [u8], range: &std::ops::Range<u64>) -> &'a [u8] {
-    message.get(range.start as usize..range.end as usize).unwrap_or_default()
+    let bound = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(message.len());
+    message.get(bound(range.start)..bound(range.end)).unwrap_or_default()
 }
 
 fn bounded<'a, T>(bytes: &'a [u8], length: usize, read: impl Fn(&'a [u8]) -> T) -> T {
@@ -232,6 +240,16 @@ mod tests {
         assert!(Needle::new("").is_in_field(message, "x-empty"));
         assert!(!Needle::new("").is_in_field(message, "x-other"));
         assert!(!Needle::new("x").is_in_field(message, "x-empty"));
+    }
+
+    #[test]
+    fn the_front_of_a_message_is_searched_as_far_as_it_goes() {
+        let message = b"Subject: x\r\n\r\nfirst words, last words";
+        let summary = Summary::parse(message);
+        let front = &message[..25];
+        assert!(Needle::new("first").is_in_body(front, &summary));
+        assert!(!Needle::new("last").is_in_body(front, &summary));
+        assert!(!Needle::new("first").is_in_body(&message[..5], &summary));
     }
 
     #[test]

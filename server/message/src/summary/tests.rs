@@ -246,7 +246,7 @@ fn twice_the_size_costs_about_twice_the_time() {
         ),
     ];
     for (name, make) in &hostile {
-        let (small, large) = (cost(make, 500_000), cost(make, 2_000_000));
+        let (small, large) = (cost(make, 200_000), cost(make, 800_000));
         // Four times the size: a quadratic parser takes sixteen times as long.
         assert!(large < small * 10.0 + 0.005, "{name}: {small:.4} s, then {large:.4} s");
     }
@@ -272,7 +272,7 @@ fn well_placed(part: &Part, from: u64, to: u64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn offsets_are_ordered_nested_and_in_range(pieces in proptest::collection::vec(prop_oneof![
