@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use mailstead_message::Summary;
-use mailstead_message::header;
-use mailstead_message::summary::{Content, Part};
+use mailstead_message::summary::Section as Kind;
+use mailstead_message::{Summary, header};
 
 use crate::wire::{Section, SectionText};
 
@@ -21,61 +20,21 @@ pub(super) enum Place {
 
 /// Finds a section. `prefix` bytes of this recipient's own header precede the blob.
 pub(super) fn locate(section: &Section, summary: &Summary, prefix: u64) -> Place {
-    let Some(target) = find(&section.part, summary) else { return Place::Nowhere };
-    // The outermost header begins with the prefix; everything else is moved by it.
-    let header_start = |part: &Part| if part.header_start == 0 { 0 } else { part.header_start + prefix };
-    let header = |part: &Part| header_start(part)..part.body_start + prefix;
-    let body = |part: &Part| part.body_start + prefix..part.body_end.max(part.body_start) + prefix;
-    let message = match target {
-        Target::Message(part) => Some(part),
-        Target::Part(part) => match &part.content {
-            Content::Message(inside) => Some(&inside.root),
-            _ => None,
-        },
+    let kind = match &section.text {
+        None => Kind::Whole,
+        Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => Kind::Header,
+        Some(SectionText::Text) => Kind::Text,
+        Some(SectionText::Mime) => Kind::Mime,
     };
-    match (&section.text, target, message) {
-        (None, Target::Part(part), _) => Place::Bytes(body(part)),
-        (None, Target::Message(part), _) => Place::Bytes(header_start(part)..body(part).end),
-        (Some(SectionText::Mime), Target::Part(part), _) => Place::Bytes(header(part)),
-        (Some(SectionText::Header), _, Some(part)) => Place::Bytes(header(part)),
-        (Some(SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)), _, Some(part)) => {
-            Place::Fields(header(part))
-        }
-        (Some(SectionText::Text), _, Some(part)) => Place::Bytes(body(part)),
-        _ => Place::Nowhere,
+    let Some(range) = summary.range(&section.part, kind) else { return Place::Nowhere };
+    // The outermost header begins with the prefix; everything else is moved by it.
+    let is_outermost = section.part.is_empty() && matches!(kind, Kind::Whole | Kind::Header);
+    let start = if is_outermost { 0 } else { range.start + prefix };
+    let range = start..(range.end + prefix).max(start);
+    match &section.text {
+        Some(SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => Place::Fields(range),
+        _ => Place::Bytes(range),
     }
-}
-
-#[derive(Clone, Copy)]
-enum Target<'a> {
-    /// The message itself, by its root.
-    Message(&'a Part),
-    Part(&'a Part),
-}
-
-fn find<'a>(path: &[u32], summary: &'a Summary) -> Option<Target<'a>> {
-    let Some((first, rest)) = path.split_first() else { return Some(Target::Message(&summary.root)) };
-    let mut part = inside_message(summary, *first)?;
-    for number in rest {
-        part = match &part.content {
-            Content::Multipart(parts) => nth(parts, *number)?,
-            Content::Message(inside) => inside_message(inside, *number)?,
-            Content::Leaf => return None,
-        };
-    }
-    Some(Target::Part(part))
-}
-
-/// A message that is not a multipart has its body as part 1.
-fn inside_message(summary: &Summary, number: u32) -> Option<&Part> {
-    match &summary.root.content {
-        Content::Multipart(parts) => nth(parts, number),
-        Content::Message(_) | Content::Leaf => (number == 1).then_some(&summary.root),
-    }
-}
-
-fn nth(parts: &[Part], number: u32) -> Option<&Part> {
-    parts.get(usize::try_from(number).ok()?.checked_sub(1)?)
 }
 
 /// The chosen fields of a header, with the empty line that ends it.

@@ -1,35 +1,15 @@
 //! One message under search: what a condition asks for is read then, once, and no more than that.
 
 use jiff::civil::Date;
+use mailstead_message::Summary;
 use mailstead_message::summary::Mailbox;
-use mailstead_message::{Summary, header};
+use mailstead_message::text::Needle;
 use mailstead_store::{MailboxId, Message, MessageReader, Snapshot, Store, StoreError};
-use memchr::memmem::Finder;
 
 use crate::wire::date;
 
-/// Of a header larger than this only so much is searched.
-const MAX_HEADER: u64 = 1 << 20;
 /// Of a message larger than this only so much is searched: text comes first, what follows are attachments.
-const MAX_SEARCHED: u64 = 16 << 20;
-
-/// A text to look for, in any case.
-#[derive(Debug)]
-pub(super) struct Needle(Finder<'static>);
-
-impl Needle {
-    pub(super) fn new(text: &str) -> Self {
-        Self(Finder::new(text.to_lowercase().as_bytes()).into_owned())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.needle().is_empty()
-    }
-
-    fn is_in(&self, text: &str) -> bool {
-        self.is_empty() || self.0.find(text.to_lowercase().as_bytes()).is_some()
-    }
-}
+const MAX_SEARCHED: u64 = 32 << 20;
 
 /// A message under search.
 pub(super) struct Candidate<'a> {
@@ -41,8 +21,8 @@ pub(super) struct Candidate<'a> {
     mailbox: MailboxId,
     summary: Option<Summary>,
     reader: Option<MessageReader>,
-    header: Option<Vec<u8>>,
-    body: Option<String>,
+    /// The bytes read so far: the header, or as much as is searched.
+    bytes: Vec<u8>,
 }
 
 impl<'a> Candidate<'a> {
@@ -63,8 +43,7 @@ impl<'a> Candidate<'a> {
             mailbox,
             summary: None,
             reader: None,
-            header: None,
-            body: None,
+            bytes: Vec::new(),
         }
     }
 
@@ -84,12 +63,11 @@ impl<'a> Candidate<'a> {
     /// True when a field of that name (in lower case) is there and contains the text.
     pub(super) fn header_contains(&mut self, name: &str, needle: &Needle) -> Result<bool, StoreError> {
         if !Self::is_in_summary(name) {
-            let mut named = header::fields(self.header()?).filter(|field| field.is(name));
-            return Ok(named.any(|field| needle.is_in(&decoded(field.value))));
+            return Ok(needle.is_in_field(self.header()?, name));
         }
         let envelope = &self.summary()?.envelope;
-        let list = |list: &[Mailbox]| !list.is_empty() && (needle.is_empty() || needle.is_in(&addresses(list)));
-        let text = |text: &Option<Vec<u8>>| text.as_ref().is_some_and(|text| needle.is_in(&decoded(text)));
+        let list = |list: &[Mailbox]| needle.is_in_mailboxes(list);
+        let text = |text: &Option<Vec<u8>>| text.as_ref().is_some_and(|text| needle.is_in_value(text));
         Ok(match name {
             "from" => list(&envelope.from),
             "to" => list(&envelope.to),
@@ -102,20 +80,18 @@ impl<'a> Candidate<'a> {
         })
     }
 
-    pub(super) fn text_contains(&mut self, needle: &Needle) -> Result<bool, StoreError> {
-        let in_header =
-            header::fields(self.header()?).any(|field| needle.is_in(field.name) || needle.is_in(&decoded(field.value)));
-        Ok(in_header || self.body_contains(needle)?)
+    pub(super) fn body_contains(&mut self, needle: &Needle) -> Result<bool, StoreError> {
+        self.read(MAX_SEARCHED)?;
+        self.summary()?;
+        let Some(summary) = &self.summary else { return Ok(false) };
+        Ok(needle.is_in_body(self.blob(), summary))
     }
 
-    pub(super) fn body_contains(&mut self, needle: &Needle) -> Result<bool, StoreError> {
-        if self.body.is_none() {
-            let reader = self.reader()?;
-            let bytes = reader.read(0..reader.len().min(MAX_SEARCHED))?;
-            let body = bytes.get(header::header_len(&bytes)..).unwrap_or_default();
-            self.body = Some(String::from_utf8_lossy(body).to_lowercase());
-        }
-        Ok(needle.is_empty() || self.body.as_ref().is_some_and(|body| needle.0.find(body.as_bytes()).is_some()))
+    pub(super) fn text_contains(&mut self, needle: &Needle) -> Result<bool, StoreError> {
+        self.read(MAX_SEARCHED)?;
+        self.summary()?;
+        let Some(summary) = &self.summary else { return Ok(false) };
+        Ok(needle.is_in_header(self.prefix()) || needle.is_in_message(self.blob(), summary))
     }
 
     fn summary(&mut self) -> Result<&Summary, StoreError> {
@@ -125,39 +101,37 @@ impl<'a> Candidate<'a> {
         self.summary.as_ref().ok_or(StoreError::Closed)
     }
 
-    fn reader(&mut self) -> Result<&mut MessageReader, StoreError> {
-        if self.reader.is_none() {
-            self.reader = Some(self.store.open_message(self.mailbox, self.message.uid)?);
-        }
-        self.reader.as_mut().ok_or(StoreError::Closed)
-    }
-
     fn header(&mut self) -> Result<&[u8], StoreError> {
-        if self.header.is_none() {
-            let end = u64::from(self.message.prefix_len) + self.summary()?.root.body_start;
-            self.header = Some(self.reader()?.read(0..end.min(MAX_HEADER))?);
-        }
-        Ok(self.header.as_deref().unwrap_or_default())
+        let end = self.prefix_len() as u64 + self.summary()?.root.body_start;
+        self.read(end.min(MAX_SEARCHED))?;
+        let end = usize::try_from(end).unwrap_or(usize::MAX).min(self.bytes.len());
+        Ok(self.bytes.get(..end).unwrap_or_default())
     }
-}
 
-/// `Name <local@domain>, …`, decoded.
-fn addresses(list: &[Mailbox]) -> String {
-    let mut text = String::new();
-    for address in list {
-        if let Some(name) = &address.name {
-            text.push_str(&decoded(name));
-            text.push(' ');
+    /// Makes sure that so many bytes are read, or all there are.
+    fn read(&mut self, length: u64) -> Result<(), StoreError> {
+        let length = length.min(self.message.size);
+        if (self.bytes.len() as u64) < length {
+            if self.reader.is_none() {
+                self.reader = Some(self.store.open_message(self.mailbox, self.message.uid)?);
+            }
+            let reader = self.reader.as_mut().ok_or(StoreError::Closed)?;
+            self.bytes = reader.read(0..length)?;
         }
-        let local = String::from_utf8_lossy(address.mailbox.as_deref().unwrap_or_default());
-        match &address.host {
-            Some(host) => text.push_str(&format!("<{local}@{}>, ", String::from_utf8_lossy(host))),
-            None => text.push_str(&local),
-        }
+        Ok(())
     }
-    text
-}
 
-fn decoded(value: &[u8]) -> String {
-    header::value(&[b"x:", value, b"\r\n"].concat(), "x").unwrap_or_default()
+    fn prefix_len(&self) -> usize {
+        usize::try_from(self.message.prefix_len).unwrap_or(usize::MAX)
+    }
+
+    /// This recipient's own header lines.
+    fn prefix(&self) -> &[u8] {
+        self.bytes.get(..self.prefix_len()).unwrap_or_default()
+    }
+
+    /// What follows them: the message the summary's offsets count in.
+    fn blob(&self) -> &[u8] {
+        self.bytes.get(self.prefix_len()..).unwrap_or_default()
+    }
 }

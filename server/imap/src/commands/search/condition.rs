@@ -1,9 +1,10 @@
 //! What must hold, arranged so that what is cheap to know is asked first.
 
 use jiff::civil::Date;
+use mailstead_message::text::Needle;
 use mailstead_store::{Flags, StoreError};
 
-use super::candidate::{Candidate, Needle};
+use super::candidate::Candidate;
 use crate::session::{Selection, View};
 use crate::wire::{Ranges, SearchKey, When};
 
