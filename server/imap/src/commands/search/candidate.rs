@@ -34,17 +34,7 @@ impl<'a> Candidate<'a> {
         message: Message,
         is_recent: bool,
     ) -> Self {
-        Self {
-            number,
-            message,
-            is_recent,
-            store,
-            snapshot,
-            mailbox,
-            summary: None,
-            reader: None,
-            bytes: Vec::new(),
-        }
+        Self { number, message, is_recent, store, snapshot, mailbox, summary: None, reader: None, bytes: Vec::new() }
     }
 
     /// Fields that need no look at the message itself.
