@@ -1,6 +1,5 @@
 //! The socket with its buffers and clocks: bytes in both directions, and no decisions.
 
-use std::future::Future;
 use std::io;
 use std::time::Duration;
 
@@ -140,11 +139,9 @@ fn gone() -> io::Error {
 }
 
 /// Resolves when the server goes down; never, when nobody is left to say so.
-fn stopped(shutdown: &mut watch::Receiver<bool>) -> impl Future<Output = ()> {
-    async {
-        if shutdown.wait_for(|stopping| *stopping).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    if shutdown.wait_for(|stopping| *stopping).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -18,23 +18,20 @@ use crate::reply::{Failure, Reply};
 use crate::session::{Moment, Session, State, Told};
 use crate::wire::Command;
 
-/// What every session can, logged in or not.
-const ALWAYS: &str = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE";
-/// What comes with a login.
-const LOGGED_IN: &str = "IDLE NAMESPACE UNSELECT CHILDREN UIDPLUS MOVE SPECIAL-USE CREATE-SPECIAL-USE \
-                         LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE ESEARCH";
+/// What every session can. Told before login as well: many clients ask only once, and before.
+const CAPABILITIES: &str = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN UIDPLUS MOVE \
+                            SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE ESEARCH";
 /// What ENABLE knows (RFC 5161).
 const ENABLEABLE: [&str; 1] = ["CONDSTORE"];
 
 /// The capabilities at this moment, without the word `CAPABILITY`.
 pub(crate) fn capabilities(session: &Session, connection: &Connection) -> String {
-    match session.state {
-        State::Authenticated(_) | State::Logout => {
-            format!("{ALWAYS} {LOGGED_IN} APPENDLIMIT={}", session.config.max_message_size)
-        }
-        State::NotAuthenticated if connection.is_encrypted() => format!("{ALWAYS} AUTH=PLAIN"),
-        State::NotAuthenticated => format!("{ALWAYS} STARTTLS LOGINDISABLED"),
-    }
+    let login = match session.state {
+        State::Authenticated(_) | State::Logout => "",
+        State::NotAuthenticated if connection.is_encrypted() => " AUTH=PLAIN",
+        State::NotAuthenticated => " STARTTLS LOGINDISABLED",
+    };
+    format!("{CAPABILITIES} APPENDLIMIT={}{login}", session.config.max_message_size)
 }
 
 /// Carries out one command. What it says before its tagged reply is in the connection's output.

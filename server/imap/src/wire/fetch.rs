@@ -4,7 +4,7 @@ use super::cursor::{Cursor, is_astring_char};
 use super::{SyntaxError, encode};
 
 /// Items one FETCH may name: each costs an answer per message.
-const MAX_ITEMS: usize = 100;
+const MAX_ITEMS: usize = 50;
 /// Field names in one HEADER.FIELDS.
 const MAX_FIELDS: usize = 500;
 /// Numbers in a part's address; deeper trees than this are not looked into anyway.

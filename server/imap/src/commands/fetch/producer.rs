@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use mailstead_message::Summary;
 use mailstead_store::{FlagChange, FlagSet, Flags, Message, MessageReader, ModSeq, Snapshot, Store, StoreError, Uid};
@@ -18,8 +19,8 @@ use crate::wire::{FetchItem, Partial, Section, SectionText, date, encode, envelo
 
 /// Records read at once.
 const BATCH: usize = 256;
-/// Of a header larger than this only so much is looked at for single fields.
-const MAX_HEADER: u64 = 4 << 20;
+/// Of a header larger than this only so much is looked at for single fields, as everywhere.
+const MAX_HEADER: u64 = mailstead_message::mime::MAX_HEADER as u64;
 
 /// Where making responses stopped.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) enum Stopped {
 /// Makes the responses to one FETCH.
 pub(super) struct Producer {
     store: Store,
-    plan: Plan,
+    plan: Arc<Plan>,
     needs_summary: bool,
     /// What is still to be read.
     selection: Selection,
@@ -61,7 +62,7 @@ impl Producer {
         Self {
             store,
             needs_summary: plan.needs_summary(),
-            plan,
+            plan: Arc::new(plan),
             selection,
             batch: VecDeque::new(),
             is_picked: false,
@@ -223,11 +224,12 @@ impl Producer {
     ) -> Result<(), StoreError> {
         let summary = if self.needs_summary { Some(open(&self.store, snapshot)?.summary(message.blob)?) } else { None };
         encode::number_in(b"* ", u64::from(number), b" FETCH (", out);
-        for index in 0..self.plan.items.len() {
+        let plan = Arc::clone(&self.plan);
+        for (index, item) in plan.items.iter().enumerate() {
             if index > 0 {
                 self.text(out).push(b' ');
             }
-            self.write_item(index, message, summary.as_ref(), out)?;
+            self.write_item(item, message, summary.as_ref(), out)?;
         }
         self.write_seen(message, out);
         self.text(out).extend_from_slice(b")\r\n");
@@ -268,12 +270,11 @@ impl Producer {
 
     fn write_item(
         &mut self,
-        index: usize,
+        item: &FetchItem,
         message: &Message,
         summary: Option<&Summary>,
         out: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
-        let Some(item) = self.plan.items.get(index).cloned() else { return Ok(()) };
         let recent = message.uid >= self.plan.first_recent;
         let text = self.text(out);
         match (item, summary) {
@@ -319,7 +320,7 @@ impl Producer {
                     Some(partial) => encode::number_in(b"]<", partial.first, b"> ", text),
                     None => text.extend_from_slice(b"] "),
                 }
-                self.write_section(&section, partial, message, summary, out)?;
+                self.write_section(section, *partial, message, summary, out)?;
             }
             // The summary was read, for it is needed.
             (FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure, None) => {}
@@ -370,14 +371,17 @@ impl Producer {
 
     /// A literal: small ones at once, large ones over the next steps.
     fn write_range(&mut self, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let length = range.end - range.start;
         // The first bytes are read before the literal is announced: most damage shows here, and costs one message.
-        let first = self.read_bytes(range.start..range.end.min(range.start.saturating_add(BLOCK as u64)))?;
+        let first = if self.pieces.is_empty() {
+            self.read_bytes(range.start..range.end.min(range.start.saturating_add(BLOCK as u64)))?
+        } else {
+            Vec::new()
+        };
         let text = self.text(out);
-        encode::number_in(b"{", length, b"}\r\n", text);
+        encode::number_in(b"{", range.end - range.start, b"}\r\n", text);
         text.extend_from_slice(&first);
         let rest = range.start + first.len() as u64..range.end;
-        if !rest.is_empty() {
+        if rest.start < rest.end {
             self.pieces.push_back(Piece::Body(rest));
         }
         Ok(())
