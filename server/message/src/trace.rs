@@ -6,14 +6,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The id of one message from its first byte to its last delivery: 13 characters of lower-case base32,
-/// of which the first 8 sort by time (seconds), the rest are random.
+/// that sort by time (seconds); the last 24 bits are random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TraceId(u64);
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl TraceId {
-    /// Makes an id from the time and 25 random bits.
+    /// Makes an id from the time and the lowest 24 of the random bits.
     pub fn new(unix_seconds: u64, random: u32) -> Self {
         Self((unix_seconds & 0xff_ffff_ffff) << 24 | u64::from(random & 0xff_ffff))
     }
@@ -61,3 +61,27 @@ impl FromStr for TraceId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a trace id has 13 letters and digits")]
 pub struct InvalidTraceId;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn ids_are_read_back_and_sort_by_time() {
+        let early = TraceId::new(1_795_535_230, u32::MAX);
+        let late = TraceId::new(1_795_535_231, 0);
+        assert!(early < late && early.to_string() < late.to_string());
+        for id in [early, late, TraceId::from_u64(0), TraceId::from_u64(u64::MAX)] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_ids() {
+        for text in ["", "123", "00000000000001", "zzzzzzzzzzzzz", "000000000000u", "00000000000\u{e9}"] {
+            assert_eq!(text.parse::<TraceId>(), Err(InvalidTraceId), "{text}");
+        }
+    }
+}
