@@ -1,7 +1,7 @@
 //! IMAP's wire syntax, sans-IO: bytes in, typed commands out; values in, bytes out.
 //!
 //! [`framing`] cuts the byte stream into commands and announces literals before a byte of them is taken;
-//! [`parse`] makes one command of such a frame; [`encode`], [`envelope`] and [`structure`] write responses.
+//! [`parse()`] makes one command of such a frame; `encode`, `envelope` and `structure` write responses.
 //!
 //! **Invariant:** every function here is linear in its input and bounded in stack, whatever the bytes.
 

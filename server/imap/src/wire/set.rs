@@ -166,7 +166,10 @@ mod tests {
             for number in 0..70 {
                 prop_assert_eq!(ranges.contains(number), expected.contains(&number));
             }
-            prop_assert_eq!(Ranges::from_ascending(expected), ranges);
+            prop_assert_eq!(&Ranges::from_ascending(expected), &ranges);
+            if !ranges.is_empty() {
+                prop_assert_eq!(set(&ranges.to_string()).unwrap().resolve(9), ranges);
+            }
         }
     }
 }

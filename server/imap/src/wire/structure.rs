@@ -141,8 +141,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use mailstead_message::Summary;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::cursor::Cursor;
 
     fn written(part: &Part, extended: bool) -> String {
         let mut out = Vec::new();
@@ -227,5 +229,71 @@ mod tests {
         }
         let wire = written(&part("MULTIPART", "MIXED", Content::Multipart(Vec::new())), false);
         assert_eq!(wire, r#"(("TEXT" "PLAIN" NIL NIL NIL "7BIT" 0 0) "MIXED")"#);
+    }
+
+    /// Reads one value as a client would: a list, a string, a number or NIL.
+    fn read_value(cursor: &mut Cursor<'_>) {
+        match cursor.peek().unwrap() {
+            b'(' => {
+                cursor.open().unwrap();
+                while !cursor.eat(b')') {
+                    cursor.eat(b' ');
+                    read_value(cursor);
+                }
+            }
+            b'"' | b'{' => drop(cursor.string().unwrap()),
+            b'0'..=b'9' => drop(cursor.number64().unwrap()),
+            _ => assert!(cursor.eat_word("NIL")),
+        }
+    }
+
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            prop::sample::select(vec![
+                "From: ",
+                "To: ",
+                "Subject: ",
+                "Content-Type: ",
+                "multipart/mixed; boundary=b",
+                "text/plain; charset=\"",
+                "message/rfc822",
+                "\r\n",
+                "\r\n\r\n",
+                "--b\r\n",
+                "--b--\r\n",
+                "<a@b>",
+                ",",
+                ";",
+                ":",
+                "\"",
+                "(",
+                ")",
+                "\\",
+                "Content-Disposition: attachment; filename*=utf-8''%e2",
+                "Content-Language: de, en",
+                "{5}",
+            ])
+            .prop_map(|text| text.as_bytes().to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..6),
+        ];
+        proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_message_the_stream_stays_parseable(message in message()) {
+            let summary = Summary::parse(&message);
+            for extended in [false, true] {
+                let mut out = Vec::new();
+                envelope::write(&summary.envelope, &mut out);
+                out.push(b' ');
+                write(&summary.root, extended, &mut out);
+                let mut cursor = Cursor::new(&out);
+                read_value(&mut cursor);
+                cursor.space().unwrap();
+                read_value(&mut cursor);
+                prop_assert!(cursor.is_at_end());
+            }
+        }
     }
 }
