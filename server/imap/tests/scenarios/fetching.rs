@@ -23,7 +23,7 @@ async fn parts_are_fetched_by_their_numbers() {
         ("BODY[3]<1.2>", "{2}\r\nAA"),
         ("BODY[4]", "NIL"),
         ("BODY[1.1]", "NIL"),
-        ("BODY[HEADER.FIELDS (SUBJECT)]", "{32}\r\nSubject: =?utf-8?q?=C3=A4?=\r\n\r\n"),
+        ("BODY[HEADER.FIELDS (SUBJECT)]", "{31}\r\nSubject: =?utf-8?q?=C3=A4?=\r\n\r\n"),
         ("BODY[HEADER.FIELDS (X-None)]", "{2}\r\n\r\n"),
     ] {
         let line = alice.ok(&format!("FETCH 1 {}", section.replace("BODY[", "BODY.PEEK["))).await.remove(0);

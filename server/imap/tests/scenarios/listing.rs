@@ -29,7 +29,7 @@ async fn mailboxes_are_made_renamed_and_removed() {
     let mut alice = house.alice().await;
     alice.ok("CREATE Work/2026/Taxes").await;
     alice.ok("CREATE &AOk-t&AOk-/").await;
-    assert!(alice.no("CREATE work/../x\t").await[0].contains("[CANNOT]"));
+    assert!(alice.no("CREATE \"a\tb\"").await[0].contains("[CANNOT]"));
     for name in ["INBOX", "Work", "\"\"", "\"/\"", "\"a//b\"", "\"%\"", "\"a*\"", "&AAA-", &"n".repeat(4000)] {
         alice.no(&format!("CREATE {name}")).await;
     }

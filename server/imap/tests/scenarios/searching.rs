@@ -70,7 +70,7 @@ async fn every_key_finds_what_it_names() {
         ("CC carol", "2"),
         ("BCC x", ""),
         ("SUBJECT meeting", "1"),
-        ("CHARSET UTF-8 SUBJECT {7}\r\nGRÜßE", "2"),
+        ("CHARSET UTF-8 SUBJECT {7+}\r\nGRÜßE", "2"),
         ("SUBJECT \"grüße\"", "2"),
         ("HEADER Message-ID <one@x.test>", "1"),
         ("HEADER message-id \"\"", "1"),
