@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use mailstead_net::{Certificates, Stream};
+use mailstead_net::{Certificates, Stream, stopped};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -136,13 +136,6 @@ impl Connection {
 
 fn gone() -> io::Error {
     io::ErrorKind::UnexpectedEof.into()
-}
-
-/// Resolves when the server goes down; never, when nobody is left to say so.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    if shutdown.wait_for(|stopping| *stopping).await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Resolves when the server has been going down for so long.

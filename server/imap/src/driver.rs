@@ -6,15 +6,13 @@ use std::sync::Arc;
 use mailstead_net::{Gate, Peer, Permit, Stream};
 use mailstead_store::Store;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::Config;
 use crate::commands::{self, append};
 use crate::connection::{Arrival, Connection};
-use crate::limits::{
-    COMMAND_BUFFER, LOGIN_TIME, MAX_COMMANDS_BEFORE_LOGIN, MAX_LITERALS, MAX_LITERALS_BEFORE_LOGIN, TURN_AWAY_TIME,
-};
+use crate::limits::{COMMAND_BUFFER, LOGIN_TIME, MAX_COMMANDS_BEFORE_LOGIN, MAX_LITERALS, MAX_LITERALS_BEFORE_LOGIN};
 use crate::reply::{Failure, Reply, store_reply};
 use crate::session::{Session, State};
 use crate::wire::framing::{Frame, Literal};
@@ -30,13 +28,9 @@ pub async fn serve(
     gate: Arc<Gate>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let stream = if config.implicit_tls {
-        match stream.accept_tls(&config.certificates).await {
-            Ok(stream) => stream,
-            Err(error) => return tracing::debug!(peer = %peer.remote, %error, "no TLS"),
-        }
-    } else {
-        stream
+    let stream = match stream.begin(config.implicit_tls.then_some(&config.certificates)).await {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(peer = %peer.remote, %error, "no TLS"),
     };
     let mut connection = Connection::new(stream, shutdown);
     let mut session = Session { config, store, gate, peer, state: State::NotAuthenticated, failures: 0 };
@@ -53,16 +47,8 @@ pub async fn serve(
 
 /// Tells a connection there is no place for it (`* BYE`) and closes it, in bounded time.
 pub async fn turn_away(stream: Stream, config: Arc<Config>) {
-    let goodbye = async {
-        let stream = if config.implicit_tls { stream.accept_tls(&config.certificates).await? } else { stream };
-        let (_running, shutdown) = watch::channel(false);
-        let mut connection = Connection::new(stream, shutdown);
-        connection.untagged("BYE [LIMIT] too many connections, come back later");
-        connection.finish().await;
-        io::Result::Ok(())
-    };
-    // Whoever does not listen misses it.
-    let _ = timeout(TURN_AWAY_TIME, goodbye).await;
+    let words = b"* BYE [LIMIT] too many connections, come back later\r\n";
+    stream.turn_away(config.implicit_tls.then_some(&config.certificates), words).await;
 }
 
 /// Takes frames until the session ends. An error means that the connection is gone.

@@ -35,5 +35,3 @@ pub(crate) const MAX_DISCARDED: u64 = 256 << 20;
 /// During IDLE something is said this often, so that routers on the way (which forget a silent connection after
 /// some 5 minutes) keep it, and a dead peer is found. Radios of phones wake each time, so not more often.
 pub(crate) const IDLE_KEEPALIVE: Duration = Duration::from_secs(4 * 60);
-/// How long telling somebody to go away may take.
-pub(crate) const TURN_AWAY_TIME: Duration = Duration::from_secs(5);

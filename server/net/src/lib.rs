@@ -1,4 +1,4 @@
-//! What every edge shares: sockets, TLS and certificates, limits, guards against guessing, DNS.
+//! What every edge shares: sockets, TLS and certificates, limits, guards against guessing, credentials, DNS.
 //!
 //! **Invariants:** knows no mail protocol, no account and no store. Everything it takes from a peer is bounded.
 //!
@@ -8,6 +8,7 @@ pub mod dns;
 pub mod gate;
 pub mod limits;
 pub mod listen;
+pub mod sasl;
 pub mod stream;
 pub mod tls;
 
@@ -19,3 +20,10 @@ pub use tls::{Certificates, ClientTls};
 
 /// A boxed future, for the small traits that are used as objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
+
+/// Resolves when the server goes down; never, when nobody is left to say so.
+pub async fn stopped(shutdown: &mut tokio::sync::watch::Receiver<bool>) {
+    if shutdown.wait_for(|stopping| *stopping).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

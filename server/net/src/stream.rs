@@ -17,6 +17,8 @@ use crate::{Certificates, ClientTls};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a peer may take to hear our last words.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long telling somebody that there is no place may take, a TLS handshake included.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a peer may still send while it hears them; beyond that it is cut off.
 const FINISH_BYTES: usize = 1 << 20;
 
@@ -85,6 +87,29 @@ impl Stream {
         let (_, connection) = stream.get_ref();
         let info = TlsInfo::of(connection, connection.server_name().map(str::to_owned));
         Ok(Self { io: Io::Server(Box::new(stream)), tls: Some(info) })
+    }
+
+    /// Begins a connection: with TLS, where these certificates say that TLS comes first.
+    ///
+    /// # Errors
+    /// The handshake failed or took too long.
+    pub async fn begin(self, implicit_tls: Option<&Certificates>) -> io::Result<Self> {
+        match implicit_tls {
+            Some(certificates) => self.accept_tls(certificates).await,
+            None => Ok(self),
+        }
+    }
+
+    /// Begins a connection only to say these last words and close it, in bounded time.
+    pub async fn turn_away(self, implicit_tls: Option<&Certificates>, words: &[u8]) {
+        let goodbye = async {
+            let mut stream = self.begin(implicit_tls).await?;
+            stream.write_all(words).await?;
+            stream.finish().await;
+            io::Result::Ok(())
+        };
+        // Whoever does not listen misses it.
+        let _ = timeout(TURN_AWAY_TIMEOUT, goodbye).await;
     }
 
     /// Becomes TLS as the client of `host`, a name or an address.

@@ -26,8 +26,11 @@ const SELF_SIGNED: [&str; 2] = ["self-signed.pem", "self-signed.key"];
 #[derive(Debug, Clone)]
 pub struct Certificates {
     shown: Arc<Shown>,
-    configs: Arc<RwLock<HashMap<Vec<Vec<u8>>, Arc<rustls::ServerConfig>>>>,
+    configs: Arc<RwLock<ConfigsByAlpn>>,
 }
+
+/// Configurations by the ALPN protocols they offer.
+type ConfigsByAlpn = HashMap<Vec<Vec<u8>>, Arc<rustls::ServerConfig>>;
 
 #[derive(Debug)]
 struct Shown(RwLock<Arc<CertifiedKey>>);

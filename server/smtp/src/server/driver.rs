@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailstead_net::{Peer, Permit, Stream};
+use mailstead_net::{Peer, Permit, Stream, stopped};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -25,8 +25,6 @@ const DATA_BUFFER: usize = 64 << 10;
 const MIN_RATE: u64 = 1 << 10;
 /// When the server goes down, a message that is coming in has this long to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
-/// How long telling somebody to go away may take.
-const TURN_AWAY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves one connection to its end. Never panics on what a peer sends.
 pub async fn serve(
@@ -37,13 +35,9 @@ pub async fn serve(
     handler: Arc<dyn Handler>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let stream = if config.implicit_tls {
-        match stream.accept_tls(&config.certificates).await {
-            Ok(stream) => stream,
-            Err(error) => return tracing::debug!(peer = %peer.remote, %error, "no TLS"),
-        }
-    } else {
-        stream
+    let stream = match stream.begin(config.implicit_tls.then_some(&config.certificates)).await {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(peer = %peer.remote, %error, "no TLS"),
     };
     let session = Session::new(Arc::clone(&config), peer, stream.tls().cloned());
     let clock = Clock::new(&config);
@@ -58,17 +52,10 @@ pub async fn serve(
 
 /// Tells a connection there is no place for it (421 4.7.0) and closes it, in bounded time.
 pub async fn turn_away(stream: Stream, config: Arc<Config>) {
-    let goodbye = async {
-        let mut stream = if config.implicit_tls { stream.accept_tls(&config.certificates).await? } else { stream };
-        let mut out = Vec::new();
-        Reply::new(421, (4, 7, 0), format!("{} has too many connections, come back later", config.hostname))
-            .write_to(&mut out);
-        stream.write_all(&out).await?;
-        stream.finish().await;
-        io::Result::Ok(())
-    };
-    // Whoever does not listen misses it.
-    let _ = timeout(TURN_AWAY_PATIENCE, goodbye).await;
+    let mut words = Vec::new();
+    let text = format!("{} has too many connections, come back later", config.hostname);
+    Reply::new(421, (4, 7, 0), text).write_to(&mut words);
+    stream.turn_away(config.implicit_tls.then_some(&config.certificates), &words).await;
 }
 
 struct Driver {
@@ -227,13 +214,6 @@ impl Driver {
 
 fn gone() -> io::Error {
     io::ErrorKind::UnexpectedEof.into()
-}
-
-/// Resolves when the server goes down; never, when nobody is left to say so.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    if shutdown.wait_for(|stopping| *stopping).await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// How long a client may take.

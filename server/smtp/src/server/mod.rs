@@ -7,6 +7,7 @@ pub mod session;
 mod spool;
 
 pub use driver::{serve, turn_away};
+pub use mailstead_net::sasl::Credentials;
 pub use session::{Event, Session};
 
 use std::fs::File;
@@ -147,21 +148,6 @@ pub enum Body {
         /// Its length.
         len: u64,
     },
-}
-
-/// Credentials of AUTH.
-pub struct Credentials {
-    /// Login name.
-    pub login: String,
-    /// Password; wiped when dropped.
-    pub password: zeroize::Zeroizing<String>,
-}
-
-impl std::fmt::Debug for Credentials {
-    /// Without the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("login", &self.login).finish_non_exhaustive()
-    }
 }
 
 /// What the house decides for a session. All answers are replies, sent as they are.

@@ -1,12 +1,12 @@
 //! AUTH (RFC 4954 4).
 
+use mailstead_net::sasl::{self, CredentialsError};
 use zeroize::Zeroizing;
 
 use super::{Dialogue, Event, MAX_AUTH_FAILURES, Phase, Session};
 use crate::Reply;
 use crate::server::{Credentials, Role};
 use crate::wire::Mechanism;
-use crate::wire::auth::{self, CredentialsError};
 
 impl Session {
     pub(super) fn auth(&mut self, mechanism: Mechanism, initial: Option<&str>) {
@@ -32,7 +32,7 @@ impl Session {
         match initial {
             Some(response) => self.auth_step(dialogue, response),
             None => {
-                let prompt = if mechanism == Mechanism::Plain { "" } else { auth::ASK_LOGIN };
+                let prompt = if mechanism == Mechanism::Plain { "" } else { sasl::ASK_LOGIN };
                 self.phase = Phase::Auth(dialogue);
                 self.say(&Reply::bare(334, prompt));
             }
@@ -50,16 +50,16 @@ impl Session {
 
     pub(super) fn auth_step(&mut self, dialogue: Dialogue, response: &str) {
         let credentials = match dialogue {
-            Dialogue::Plain => auth::plain(response),
-            Dialogue::LoginName => match auth::login_name(response) {
+            Dialogue::Plain => sasl::plain(response),
+            Dialogue::LoginName => match sasl::login_name(response) {
                 Ok(login) => {
                     self.phase = Phase::Auth(Dialogue::LoginPassword(login));
-                    return self.say(&Reply::bare(334, auth::ASK_PASSWORD));
+                    return self.say(&Reply::bare(334, sasl::ASK_PASSWORD));
                 }
                 Err(error) => Err(error),
             },
             Dialogue::LoginPassword(login) => {
-                auth::login_password(response).map(|password: Zeroizing<String>| Credentials { login, password })
+                sasl::login_password(response).map(|password: Zeroizing<String>| Credentials { login, password })
             }
         };
         match credentials {
