@@ -1,12 +1,41 @@
 //! POP3: wire syntax (sans-IO), the session, the commands.
 //!
-//! RFC 1939 with CAPA, UIDL, TOP, STLS, SASL PLAIN, PIPELINING, RESP-CODES.
+//! A connection is a loop ([`serve`], in `driver`): `lines` cuts what arrives into lines, `command` gives each its
+//! type, `session` decides and says what it wants of the store, and `body` writes messages the way POP3 wants them.
+//! The `maildrop` is INBOX as it was at login; numbers and sizes stay what they were until QUIT.
+//!
+//! **No lock.** RFC 1939 4 wants the maildrop locked for one session. Its reason, that numbers must not change under
+//! a client, is met by the maildrop's being a copy; and a lock does harm: a telephone that lost its network would shut
+//! its owner's other devices out until the timeout, with a message that reads like a wrong password. So any number of
+//! sessions, IMAP's among them, use the mailbox at once. What another session deleted meanwhile answers `-ERR` to RETR
+//! and TOP; deleting it again succeeds.
+//!
+//! **Flags stay.** What is fetched here is not thereby `\Seen` by IMAP: fetching is not reading.
+//!
+//! **UTF8** (RFC 6856) changes nothing: names, passwords and messages are UTF-8 with it and without it. A message with
+//! a UTF-8 header is given as it is to old clients too: of all ways to treat it, it is the one that loses nothing.
+//!
+//! **Invariants:** nothing is deleted but by QUIT, and `+OK` to QUIT means that it is gone from the disk. No password
+//! in clear text. No message is held in memory whole. This room knows no redb and no SMTP.
+//!
+//! RFC 1939 with 2449 (CAPA, PIPELINING, RESP-CODES, EXPIRE, IMPLEMENTATION), 2595 (STLS), 3206 (AUTH-RESP-CODE),
+//! 5034 (AUTH with PLAIN), 6856 (UTF8, LANG); TOP, UIDL and USER.
+//!
+//! Start reading at [`serve`], then `session`.
 
-use std::sync::Arc;
+mod body;
+mod command;
+mod driver;
+mod limits;
+mod lines;
+mod maildrop;
+mod session;
+
 use std::time::Duration;
 
-use mailstead_net::{Certificates, Gate, Peer, Permit, Stream};
-use mailstead_store::Store;
+use mailstead_net::Certificates;
+
+pub use driver::{serve, turn_away};
 
 /// How one listener's sessions behave.
 #[derive(Clone)]
@@ -19,22 +48,4 @@ pub struct Config {
     pub certificates: Certificates,
     /// Silence that ends a session (RFC 1939: at least 10 minutes).
     pub idle_timeout: Duration,
-}
-
-/// Serves one connection to its end.
-pub async fn serve(
-    _stream: Stream,
-    _peer: Peer,
-    _permit: Permit,
-    _config: Arc<Config>,
-    _store: Store,
-    _gate: Arc<Gate>,
-    _shutdown: tokio::sync::watch::Receiver<bool>,
-) {
-    unimplemented!()
-}
-
-/// Tells a connection there is no place for it (`-ERR [SYS/TEMP]`) and closes it, in bounded time.
-pub async fn turn_away(_stream: Stream, _config: Arc<Config>) {
-    unimplemented!()
 }
