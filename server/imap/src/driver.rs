@@ -66,14 +66,19 @@ async fn converse(session: &mut Session, connection: &mut Connection) -> io::Res
                 let deadline = if logged_in { Instant::now() + session.config.idle_timeout } else { login_end };
                 wait(connection, deadline).await
             }
-            Frame::Command(_) if !logged_in && commands_before_login == MAX_COMMANDS_BEFORE_LOGIN => {
+            Frame::Command(_) | Frame::Literal(_)
+                if !logged_in && commands_before_login == MAX_COMMANDS_BEFORE_LOGIN =>
+            {
                 Err(Failure::Bye("too many commands without a login"))
             }
             Frame::Command(command) => {
                 commands_before_login += u32::from(!logged_in);
                 run(session, connection, Zeroizing::new(command)).await
             }
-            Frame::Literal(literal) => take_literal(session, connection, literal).await,
+            Frame::Literal(literal) => {
+                commands_before_login += u32::from(!logged_in);
+                take_literal(session, connection, literal).await
+            }
             // Streamed literals are read where they are asked for.
             Frame::Chunk(_) | Frame::ChunksEnd => Ok(()),
             Frame::TooLong(start) => {

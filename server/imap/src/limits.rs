@@ -8,7 +8,7 @@ pub(crate) const MAX_LITERALS_BEFORE_LOGIN: usize = 4 << 10;
 pub(crate) const MAX_LITERALS: usize = 64 << 10;
 /// A connection has this long to log in.
 pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(2 * 60);
-/// Commands before login: a client needs fewer than ten.
+/// Commands and literals before login: a client needs fewer than ten.
 pub(crate) const MAX_COMMANDS_BEFORE_LOGIN: u32 = 50;
 /// Wrong passwords before the connection is closed; the gate counts them across connections.
 pub(crate) const MAX_LOGIN_FAILURES: u32 = 5;

@@ -30,10 +30,7 @@ pub(crate) async fn run(
     };
     let reply = match judge(session, head, literal.size) {
         Ok((head, mailbox)) => append(session, connection, head, mailbox, literal).await,
-        Err(failure) => {
-            refuse(connection, literal, &tag, &failure).await?;
-            Err(failure)
-        }
+        Err(failure) => refuse(connection, literal, &tag, &failure).await.and(Err(failure)),
     };
     let reply = match reply {
         Ok(reply) | Err(Failure::Refused(reply)) => reply,

@@ -19,13 +19,11 @@ pub(super) async fn copy(
     if uids.is_empty() {
         return Ok(Reply::ok("there are no such messages"));
     }
-    let copied = session.store.copy(from, uids.clone(), to).await.map_err(try_create)?;
-    complete(&copied, uids.len(), by_uid)?;
-    let reply = Reply::ok("copied");
-    Ok(match copy_uid(&copied) {
-        Some(code) => reply.with_code(code),
-        None => reply,
-    })
+    let copied = session.store.copy(from, uids, to).await.map_err(try_create)?;
+    match copy_uid(&copied) {
+        Some(code) => Ok(Reply::ok("copied").with_code(code)),
+        None => all_gone(by_uid),
+    }
 }
 
 /// The EXPUNGE responses come with the changes that are told after the command, COPYUID before them (RFC 6851 4.3).
@@ -42,11 +40,9 @@ pub(super) async fn move_messages(
     if uids.is_empty() {
         return Ok(Reply::ok("there are no such messages"));
     }
-    let moved = session.store.move_messages(from, uids.clone(), to).await.map_err(try_create)?;
-    if let Some(code) = copy_uid(&moved) {
-        Reply::ok("moved").with_code(code).write("*", &mut connection.out);
-    }
-    complete(&moved, uids.len(), by_uid)?;
+    let moved = session.store.move_messages(from, uids, to).await.map_err(try_create)?;
+    let Some(code) = copy_uid(&moved) else { return all_gone(by_uid) };
+    Reply::ok("moved").with_code(code).write("*", &mut connection.out);
     Ok(Reply::ok("done"))
 }
 
@@ -56,12 +52,13 @@ fn destination_id(session: &mut Session, name: &str) -> Result<MailboxId, Failur
     found.map(|mailbox| mailbox.id).ok_or_else(|| try_create(StoreError::NotFound(name.to_owned())))
 }
 
-/// Whoever named messages by number thought they were there: another session was faster.
-fn complete(copied: &Copied, wanted: usize, by_uid: bool) -> Result<(), Failure> {
-    if copied.uids.len() < wanted && !by_uid {
-        return Err(Reply::no("EXPUNGEISSUED", "some of these messages are gone").into());
+/// Another session was faster with all of them. With some, what was copied is copied: `NO` would promise that
+/// nothing was (RFC 3501 6.4.7), and the client would copy it again. COPYUID and the EXPUNGE tell which.
+fn all_gone(by_uid: bool) -> Result<Reply, Failure> {
+    if by_uid {
+        return Ok(Reply::ok("there are no such messages"));
     }
-    Ok(())
+    Err(Reply::no("EXPUNGEISSUED", "these messages are gone").into())
 }
 
 /// `COPYUID` (RFC 4315 3); nothing copied has none.

@@ -8,7 +8,7 @@ use super::status;
 use crate::connection::Connection;
 use crate::pattern::Pattern;
 use crate::reply::{Failure, Reply};
-use crate::session::Session;
+use crate::session::{Session, off_loop};
 use crate::wire::{List, StatusItem, encode};
 
 /// A name that may be listed: a mailbox, or a subscription to one that is not there.
@@ -36,9 +36,11 @@ pub(super) async fn list(session: &mut Session, connection: &mut Connection, lis
     let entries = entries(&mailboxes, &subscriptions);
     let patterns: Vec<Pattern> = list.patterns.iter().map(|pattern| Pattern::new(&list.reference, pattern)).collect();
     let limit = session.config.max_message_size;
-    for entry in entries.iter().filter(|entry| patterns.iter().any(|pattern| pattern.matches(entry.name))) {
-        write_if_selected(&snapshot, list, entry, limit, &mut connection.out)?;
-    }
+    let matches = |entry: &&Entry<'_>| patterns.iter().any(|pattern| pattern.matches(entry.name));
+    off_loop(|| {
+        let mut matching = entries.iter().filter(matches);
+        matching.try_for_each(|entry| write_if_selected(&snapshot, list, entry, limit, &mut connection.out))
+    })?;
     drop(snapshot);
     Ok(Reply::ok("listed"))
 }

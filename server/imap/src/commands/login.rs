@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use mailstead_net::Refusal;
+use mailstead_net::sasl::{self, Credentials, CredentialsError};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
@@ -49,17 +50,11 @@ pub(super) async fn authenticate(
         Some(response) => Zeroizing::new(response),
         None => ask(connection).await?,
     };
-    let malformed = || Failure::from(Reply::bad("that is no PLAIN response"));
-    let text = std::str::from_utf8(&response).map_err(|_| malformed())?;
-    let mut parts = text.split('\0');
-    let (Some(authorize), Some(user), Some(password), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(malformed());
-    };
-    if !authorize.is_empty() && authorize != user {
-        return Err(Reply::no("AUTHORIZATIONFAILED", "nobody acts for another here").into());
-    }
-    check(session, connection, user, password).await
+    let Credentials { login, password } = sasl::plain_message(&response).map_err(|error| match error {
+        CredentialsError::Identity => Reply::no("AUTHORIZATIONFAILED", error.to_string()),
+        other => Reply::bad(other.to_string()),
+    })?;
+    check(session, connection, &login, &password).await
 }
 
 /// Asks for the response that did not come with the command.

@@ -93,8 +93,9 @@ impl Session {
 
     fn try_tell_changes(&mut self, moment: Moment, told: &Told, out: &mut Vec<u8>) -> Result<(), StoreError> {
         let State::Authenticated(user) = &mut self.state else { return Ok(()) };
-        let Some(view) = &mut user.view else { return Ok(()) };
+        // Noted even where there is nothing to tell: whoever waits for news must not be woken by old ones.
         let now = *user.watch.borrow_and_update();
+        let Some(view) = &mut user.view else { return Ok(()) };
         if !view.is_behind(now, moment) {
             return Ok(());
         }
@@ -126,6 +127,9 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Runs what blocks on the disk for longer than a few lookups, while other sessions are served.
 pub(crate) fn off_loop<T>(work: impl FnOnce() -> T) -> T {

@@ -6,7 +6,8 @@ use super::{StatusItem, SyntaxError};
 
 /// Patterns of one LIST.
 const MAX_PATTERNS: usize = 50;
-/// Octets of one pattern with its reference: names have at most 500 octets in Unicode.
+/// Octets of all patterns with their references: each is held against each name, and names have at most 500 octets
+/// in Unicode.
 const MAX_PATTERN: usize = 4 << 10;
 
 /// A LIST command. Reference and patterns are kept as they came, in modified UTF-7.
@@ -71,9 +72,7 @@ impl List {
         } else {
             patterns.push(cursor.list_mailbox()?.into_owned());
         }
-        if patterns.iter().any(|pattern| reference.len() + pattern.len() > MAX_PATTERN) {
-            return Err(SyntaxError::TooMany("characters in the pattern"));
-        }
+        bound_patterns(&reference, &patterns)?;
         let mut returns = ListReturn::default();
         if cursor.eat(b' ') && !cursor.is_at_end() {
             basic = false;
@@ -81,6 +80,12 @@ impl List {
         }
         Ok(Self { selection, reference, patterns, returns, basic })
     }
+}
+
+/// Patterns beyond [`MAX_PATTERN`] are refused.
+pub(super) fn bound_patterns(reference: &[u8], patterns: &[impl AsRef<[u8]>]) -> Result<(), SyntaxError> {
+    let octets: usize = patterns.iter().map(|pattern| reference.len() + pattern.as_ref().len()).sum();
+    if octets > MAX_PATTERN { Err(SyntaxError::TooMany("characters in the patterns")) } else { Ok(()) }
 }
 
 /// The options behind the opening parenthesis.

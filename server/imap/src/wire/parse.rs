@@ -8,6 +8,7 @@ use mailstead_store::{FlagSet, Flags, SpecialUse};
 use zeroize::Zeroizing;
 
 use super::cursor::{Cursor, is_astring_char};
+use super::list::bound_patterns;
 use super::{
     AppendHead, BadRequest, Command, Fetch, List, Request, Search, SequenceSet, StatusItem, Store, StoreAction,
     SyntaxError, date,
@@ -252,7 +253,9 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Command, SyntaxError> {
 fn lsub(cursor: &mut Cursor<'_>) -> Result<Command, SyntaxError> {
     let reference = cursor.astring()?.into_owned();
     cursor.space()?;
-    Ok(Command::Lsub { reference, pattern: cursor.list_mailbox()?.into_owned() })
+    let pattern = cursor.list_mailbox()?.into_owned();
+    bound_patterns(&reference, &[&pattern])?;
+    Ok(Command::Lsub { reference, pattern })
 }
 
 fn status(cursor: &mut Cursor<'_>) -> Result<Command, SyntaxError> {

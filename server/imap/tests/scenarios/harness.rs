@@ -159,7 +159,8 @@ impl Client {
         }
     }
 
-    async fn more(&mut self) -> bool {
+    /// Reads what comes next; false at the end of the connection.
+    pub(crate) async fn more(&mut self) -> bool {
         let read = timeout(DEADLINE, self.stream.read_buf(&mut self.input)).await.expect("nothing came");
         read.unwrap_or(0) > 0
     }

@@ -129,3 +129,34 @@ async fn someone_who_reads_nothing_does_not_stop_the_others() {
     assert!(start.elapsed() < BOUNDED);
     drop(deaf);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endless_literals_before_a_login_end_the_session() {
+    let house = House::build().await;
+    let mut client = house.guest().await;
+    client.send("a LOGIN {5000}\r\n".repeat(100)).await;
+    for _ in 0..50 {
+        assert!(client.line().await.starts_with("a BAD [TOOBIG]"));
+    }
+    assert!(client.line().await.starts_with("* BYE"));
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patterns_are_bounded_together() {
+    let house = House::build().await;
+    let mut alice = house.alice().await;
+    let patterns = vec!["%a".repeat(100); 30].join(" ");
+    assert!(alice.bad(&format!("LIST \"\" ({patterns})")).await[0].starts_with("BAD [LIMIT]"));
+    assert!(alice.bad(&format!("LSUB \"\" {}", "%a".repeat(3_000))).await[0].starts_with("BAD [LIMIT]"));
+    alice.ok(&format!("LSUB \"\" {}", "%a".repeat(1_000))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_message_in_a_refused_append_is_answered_with_its_tag() {
+    let house = House::build().await;
+    let mut alice = house.alice().await;
+    alice.send("a APPEND Nowhere {3+}\r\nabc {3}\r\nb NOOP\r\n").await;
+    assert!(alice.line().await.starts_with("a BAD "));
+    assert!(alice.line().await.starts_with("b OK "));
+}

@@ -113,3 +113,37 @@ async fn a_move_by_one_is_an_expunge_and_an_arrival_to_the_others() {
     assert_eq!(untagged(&inbox.ok("NOOP").await), ["* 2 EXPUNGE"]);
     assert_eq!(with(&archive.ok("NOOP").await, "EXISTS"), ["* 1 EXISTS"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_copied_while_another_session_expunges_is_told_truly() {
+    let house = House::build().await;
+    for command in ["COPY", "MOVE"] {
+        let (mut one, mut two) = (house.alice_in_inbox().await, house.alice_in_inbox().await);
+        two.letters(&["a", "b", "c"]).await;
+        one.ok("NOOP").await;
+        two.ok("STORE 1:2 +FLAGS.SILENT (\\Deleted)").await;
+        two.ok("EXPUNGE").await;
+        let lines = one.ok(&format!("{command} 2:3 Archive")).await;
+        let told = with(&lines, "[COPYUID ");
+        assert!(told.len() == 1 && !told[0].contains(':') && !told[0].contains(','), "{command}: {lines:?}");
+        let mut one = house.alice_in_inbox().await;
+        two.letters(&["d"]).await;
+        one.ok("NOOP").await;
+        two.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)").await;
+        two.ok("EXPUNGE").await;
+        let lines = one.no(&format!("{command} 1 Archive")).await;
+        assert!(lines.last().unwrap().starts_with("NO [EXPUNGEISSUED]"), "{command}: {lines:?}");
+    }
+    assert_eq!(house.alice().await.ok("STATUS Archive (MESSAGES)").await[0], "* STATUS \"Archive\" (MESSAGES 2)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moving_within_a_mailbox_loses_nothing() {
+    let house = House::build().await;
+    let mut alice = house.alice_in_inbox().await;
+    alice.letters(&["a", "b"]).await;
+    alice.command("MOVE 1 INBOX").await;
+    assert_eq!(alice.ok("STATUS INBOX (MESSAGES)").await[0], "* STATUS INBOX (MESSAGES 2)");
+    let subjects = alice.ok("FETCH 1:2 BODY.PEEK[HEADER.FIELDS (SUBJECT)]").await.join("\n");
+    assert!(subjects.contains("Subject: a") && subjects.contains("Subject: b"), "{subjects}");
+}

@@ -101,7 +101,8 @@ async fn stream(producer: Producer, connection: &mut Connection) -> Result<Produ
                 return Err(std::io::Error::other(error).into());
             }
         }
-        if connection.is_stopping() {
+        // Within a response a goodbye would be taken for a part of a message.
+        if connection.is_stopping() && !step.producer.is_within_response() {
             connection.out = step.block;
             return Err(Failure::Bye("the server is going down, come back soon"));
         }

@@ -84,6 +84,11 @@ impl Producer {
         self.is_missing_some
     }
 
+    /// True when a response has begun and its end is still to come.
+    pub(super) fn is_within_response(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
     /// A message that could not be told, being damaged.
     pub(super) fn damaged(&self) -> Option<Uid> {
         self.damaged
