@@ -86,10 +86,11 @@ async fn a_message_that_is_going_out_ends_before_the_goodbye() {
     let mut alice = house.alice_in_inbox().await;
     let message = "0123456789 and so on\r\n".repeat(800_000);
     assert!(alice.append("INBOX", "", message.as_bytes()).await.starts_with("OK"));
-    alice.start("FETCH 1 BODY.PEEK[]").await;
+    let tag = alice.start("FETCH 1 BODY.PEEK[]").await;
     assert!(alice.more().await, "it begins, and then fills the socket");
     house.shutdown.send(true).unwrap();
     let answer = alice.bytes().await;
     assert!(answer.ends_with(b")") && answer.len() > message.len(), "the response is whole");
+    assert!(alice.answer(&tag).await[0].starts_with("OK"));
     assert!(alice.line().await.starts_with("* BYE"));
 }
