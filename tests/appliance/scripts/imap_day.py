@@ -52,8 +52,8 @@ assert ok(imap.search(None, "FLAGGED", "KEYWORD", "$Later")) == [b"2"]
 ok(imap.store("2", "-FLAGS.SILENT", "(\\Flagged)"))
 assert ok(imap.search(None, "FLAGGED")) == [b""]
 
-ok(imap.create("Projects/Garten &AOQ-"))
-ok(imap.subscribe("Projects/Garten &AOQ-"))
+ok(imap.create('"Projects/Garten &AOQ-"'))
+ok(imap.subscribe('"Projects/Garten &AOQ-"'))
 assert any("Garten &AOQ-" in line.decode() for line in ok(imap.lsub()))
 ok(imap.copy("1:2", '"Projects/Garten &AOQ-"'))
 assert ok(imap.status('"Projects/Garten &AOQ-"', "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)"))[0].count(b"MESSAGES 2") == 1

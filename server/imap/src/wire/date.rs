@@ -88,7 +88,7 @@ pub(crate) fn write_date_time(moment: Timestamp, out: &mut Vec<u8>) {
     let time = utc(moment);
     let month = usize::try_from(time.month() - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or("Jan");
     let text = format!(
-        "\"{:2}-{month}-{:04} {:02}:{:02}:{:02} +0000\"",
+        "\"{:02}-{month}-{:04} {:02}:{:02}:{:02} +0000\"",
         time.day(),
         time.year(),
         time.hour(),
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(read("\" 1-jan-1970 01:00:00 +0100\"").unwrap(), Timestamp(0));
         assert_eq!(read("\"31-Dec-2016 23:59:60 +0000\"").unwrap(), Timestamp(1_483_228_799), "a leap second");
         assert_eq!(written(Timestamp(837_596_665)), "\"17-Jul-1996 09:44:25 +0000\"");
-        assert_eq!(written(Timestamp(0)), "\" 1-Jan-1970 00:00:00 +0000\"");
+        assert_eq!(written(Timestamp(0)), "\"01-Jan-1970 00:00:00 +0000\"");
         assert_eq!(written(Timestamp(i64::MAX)).len(), 28);
         assert_eq!(written(Timestamp(i64::MIN)).len(), 28);
     }
