@@ -1,15 +1,21 @@
 //! The house behind ports 465 and 587: our own people's letters, to each other and to the world (RFC 6409).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailstead_inbound::{Policy, Reception, Refusal, Relay};
 use mailstead_message::{Address, TraceId};
 use mailstead_net::{BoxFuture, Gate, Refusal as Refused};
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
-use mailstead_store::{AccountId, Store};
+use mailstead_store::{AccountId, Store, StoreError};
+use tokio::time::timeout;
 
 use crate::completion::{self, Completion};
+
+/// Checking a password may take this long: behind a crowd that guesses, an honest client hears that it should come
+/// back before it gives up by itself.
+const LOGIN_TIME: Duration = Duration::from_secs(60);
 
 /// The house behind ports 465 and 587: a [`mailstead_smtp::server::Handler`].
 pub struct Submission {
@@ -25,7 +31,8 @@ impl Submission {
     async fn log_in(&self, client: &Client, credentials: Credentials) -> Result<Identity, Reply> {
         let (peer, login) = (client.peer.remote.ip(), credentials.login.as_str());
         let check = self.reception.store().authenticate(login, &credentials.password);
-        match self.reception.gate().admit(peer, login, check).await {
+        let admitted = timeout(LOGIN_TIME, self.reception.gate().admit(peer, login, check)).await;
+        match admitted.unwrap_or_else(|_| Err(Refused::Error(StoreError::Io("no answer in time".to_owned())))) {
             Ok(found) => {
                 tracing::info!(%peer, login = %found.address, "logged in by SMTP");
                 Ok(Identity { account: found.id.0, address: found.address })
