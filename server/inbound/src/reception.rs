@@ -384,7 +384,8 @@ impl Arrival {
             tls: tls.as_deref(),
             id: *trace,
             recipient: match recipients.as_slice() {
-                [only] => Some(&only.address),
+                // Our own field must not be what makes a forward need SMTPUTF8.
+                [only] if !only.address.needs_smtputf8() => Some(&only.address),
                 _ => None,
             },
             time: self.at.0,

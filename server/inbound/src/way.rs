@@ -119,22 +119,22 @@ impl Way {
         let fresh = lead.forwards.iter().filter(|address| self.remote.insert((*address).clone()));
         let remote: Vec<NewRecipient> = fresh.map(|address| lead.forwarded(address.clone())).collect();
         let alias = &lead.recipient.address;
-        let prefix = if remote.is_empty() {
-            delivery_prefix(&self.reverse_path, alias)
-        } else {
-            return_path(&self.reverse_path)
-        };
+        // A name beyond ASCII in the header would keep the copy from every server without SMTPUTF8; loops through such
+        // an alias end by their Received fields.
+        let marked = !remote.is_empty() && !alias.needs_smtputf8();
+        let prefix = if marked { return_path(&self.reverse_path) } else { delivery_prefix(&self.reverse_path, alias) };
         let deliveries = accounts.into_iter().map(|account| Delivery {
             account,
             into: Into::Inbox,
             prefix: prefix.clone().into_bytes(),
             flags: FlagSet::default(),
         });
-        if remote.is_empty() {
-            self.plain.deliveries.extend(deliveries);
-        } else {
+        if marked {
             let forwarder = Some(alias.clone());
             self.forwards.push(Bundle { forwarder, deliveries: deliveries.collect(), remote });
+        } else {
+            self.plain.deliveries.extend(deliveries);
+            self.plain.remote.extend(remote);
         }
         lead
     }

@@ -62,6 +62,19 @@ fn a_forward_is_a_copy_that_names_the_alias() {
 }
 
 #[test]
+fn an_alias_beyond_ascii_does_not_make_its_forward_need_smtputf8() {
+    let mut way = Way::new(Some(address("bob@world.test")));
+    way.add(to("jörg@home.test"), Route::Targets(vec![account(1), world("j@far.test")])).unwrap();
+    let bundle = way.into_bundles().next().unwrap();
+    assert!(prefixes(&bundle)[0].1.ends_with("Delivered-To: jörg@home.test\r\n"));
+    let head = bundle.head(b"Subject: x\r\n\r\n");
+    let from = MailFrom { reverse_path: Some(address("bob@world.test")), smtputf8: true, ..MailFrom::default() };
+    let entry = &bundle.queue(&from, &head, false)[0];
+    assert!(!entry.smtputf8);
+    assert_eq!(entry.recipients[0].orcpt, Some(("utf-8".to_owned(), "jörg@home.test".to_owned())));
+}
+
+#[test]
 fn a_remote_address_is_queued_once() {
     let mut way = Way::new(Some(address("alice@home.test")));
     let first = NewRecipient { notify: Some(notify("failure")), ..to("bob@world.test") };
