@@ -60,6 +60,16 @@ pub struct Reception {
     preparing: Arc<Semaphore>,
 }
 
+/// Whether there is room for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// When something has been deleted.
+    NotNow,
+    /// Not even in an empty mailbox.
+    Never,
+}
+
 /// A message under way from the session to the store.
 struct Arrival {
     reception: Reception,
@@ -199,30 +209,40 @@ impl Reception {
                 Err(Reply::new(550, (5, 7, 1), text).into())
             }
             Route::Unknown => Err(Reply::new(550, (5, 1, 1), format!("there is no {to} here")).into()),
-            Route::Targets(targets) if self.has_room(targets, size)? => Ok(()),
-            // Temporary, as the large providers have it: the owner can make room while the sender's server tries on,
-            // and no letter bounces because of a full week. Where one target of an alias is full, nobody behind it gets
-            // the message now, for SMTP has one answer for all of them.
-            Route::Targets(_) => {
-                let text = format!("the mailbox of {to} has no room for this message, try again later");
-                Err(Reply::new(452, (4, 2, 2), text).into())
-            }
+            Route::Targets(targets) => match self.room(targets, size)? {
+                Room::Enough => Ok(()),
+                // Temporary, as the large providers have it: the owner can make room while the sender's server tries on,
+                // and no letter bounces because of a full week. Where one target of an alias is full, nobody behind it
+                // gets the message now, for SMTP has one answer for all of them.
+                Room::NotNow => {
+                    let text = format!("the mailbox of {to} has no room for this message, try again later");
+                    Err(Reply::new(452, (4, 2, 2), text).into())
+                }
+                Room::Never => {
+                    let text = format!("the message is larger than all of the mailbox of {to}");
+                    Err(Reply::new(552, (5, 2, 3), text).into())
+                }
+            },
         }
     }
 
-    /// True when each of the accounts has room for a message of that size.
-    fn has_room(&self, targets: &[Target], size: u64) -> Result<bool, StoreError> {
+    /// Whether all the accounts have room for a message of that size.
+    fn room(&self, targets: &[Target], size: u64) -> Result<Room, StoreError> {
+        let mut room = Room::Enough;
         for target in targets {
             let Target::Account { id, full, .. } = target else { continue };
-            let room = match self.store.account(*id)? {
-                Some(account) => account.quota.is_none_or(|quota| account.used.saturating_add(size) <= quota),
-                None => true,
+            let account = self.store.account(*id)?;
+            let Some((quota, used)) = account.and_then(|account| Some((account.quota?, account.used))) else {
+                continue;
             };
-            if *full || !room {
-                return Ok(false);
+            if size > quota {
+                return Ok(Room::Never);
+            }
+            if *full || used.saturating_add(size) > quota {
+                room = Room::NotNow;
             }
         }
-        Ok(true)
+        Ok(room)
     }
 
     async fn prepare<E>(&self, arrival: Arrival, body: Body, edit: E) -> Result<Vec<Acceptance>, Refusal>
@@ -279,7 +299,7 @@ impl Arrival {
         let route = self.reception.route(&to.address)?;
         match self.reception.may_receive(&self.client, &to.address, &route, size) {
             // It was accepted a moment ago: on the next try it is refused for itself, and the others get theirs.
-            Err(Refusal::Said(reply)) if reply.is_permanent() => {
+            Err(Refusal::Said(reply)) if reply.code == 550 => {
                 let text = format!("{} has just gone away, try again", to.address);
                 return Err(Reply::new(451, (4, 3, 0), text).into());
             }
@@ -341,7 +361,7 @@ impl Arrival {
         let route = self.reception.store.route(sender)?;
         // A receipt is not worth losing the message for.
         if let Route::Targets(targets) = &route
-            && !self.reception.has_room(targets, head.len() as u64 + RECEIPT_ROOM)?
+            && self.reception.room(targets, head.len() as u64 + RECEIPT_ROOM)? != Room::Enough
         {
             tell("but gets none: that mailbox is full");
             return Ok(None);

@@ -142,21 +142,25 @@ async fn too_many_hops_are_a_loop() {
 #[tokio::test]
 async fn a_full_mailbox_refuses_for_now_and_takes_nobody_with_it_unheard() {
     let house = House::build().await;
-    house.store.set_quota(&address("carol@home.test"), Some(10_000)).await.unwrap();
+    house.store.set_quota(&address("carol@home.test"), Some(40_000)).await.unwrap();
     let mut guest = guest(&house).await;
-    guest.expect("MAIL FROM:<bob@world.test> SIZE=20000", "250 ").await;
+    let large = LETTER.to_owned() + &"x".repeat(21_000) + "\r\n";
+    let to = ["<alice@home.test>", "<carol@home.test>"];
+    assert!(guest.letter("<bob@world.test>", &to, &large).await.starts_with("250 "));
+    guest.expect("MAIL FROM:<bob@world.test> SIZE=22000", "250 ").await;
     guest.expect("RCPT TO:<alice@home.test>", "250 ").await;
     guest.expect("RCPT TO:<carol@home.test>", "452 4.2.2 the mailbox of carol@home.test has no room").await;
-    let large = LETTER.to_owned() + &"x".repeat(70).repeat(300) + "\r\n";
     assert!(guest.data(&large).await.starts_with("250 "));
-    assert_eq!(house.inbox("alice@home.test").len(), 1);
+    assert_eq!([house.inbox("alice@home.test").len(), house.inbox("carol@home.test").len()], [2, 1]);
 
     // Who does not say how large it is hears it when it is there; nobody has it then.
-    let to = ["<alice@home.test>", "<carol@home.test>"];
     let reply = guest.letter("<bob@world.test>", &to, &large).await;
     assert!(reply.starts_with("452 4.2.2 the mailbox of carol@home.test"), "{reply}");
-    assert_eq!([house.inbox("alice@home.test").len(), house.inbox("carol@home.test").len()], [1, 0]);
+    assert_eq!([house.inbox("alice@home.test").len(), house.inbox("carol@home.test").len()], [2, 1]);
     assert!(guest.letter("<bob@world.test>", &to, LETTER).await.starts_with("250 "));
+
+    guest.expect("MAIL FROM:<bob@world.test> SIZE=40001", "250 ").await;
+    guest.expect("RCPT TO:<carol@home.test>", "552 5.2.3 the message is larger than all of the mailbox").await;
 }
 
 #[tokio::test]

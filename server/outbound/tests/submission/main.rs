@@ -138,15 +138,16 @@ async fn mistyped_neighbours_are_refused_at_once_and_the_world_is_not_asked() {
 #[tokio::test]
 async fn a_full_mailbox_is_named_and_nobody_gets_half_a_letter() {
     let house = House::build().await;
-    house.store.set_quota(&address("carol@home.test"), Some(5_000)).await.unwrap();
+    house.store.set_quota(&address("carol@home.test"), Some(10_000)).await.unwrap();
     let mut alice = alice(&house).await;
+    let large = LETTER.to_owned() + &"x".repeat(6_000) + "\r\n";
+    assert!(alice.letter("<alice@home.test>", &["<carol@home.test>"], &large).await.starts_with("250 "));
     alice.expect("MAIL FROM:<alice@home.test> SIZE=6000", "250 ").await;
     alice.expect("RCPT TO:<carol@home.test>", "452 4.2.2 the mailbox of carol@home.test").await;
     alice.expect("RSET", "250 ").await;
-    let large = LETTER.to_owned() + &"x".repeat(70).repeat(100) + "\r\n";
     let reply = alice.letter("<alice@home.test>", &["<carol@home.test>", "<bob@world.test>"], &large).await;
     assert!(reply.starts_with("452 4.2.2 the mailbox of carol@home.test"), "{reply}");
-    assert_eq!((house.queue().len(), house.inbox("carol@home.test").len()), (0, 0));
+    assert_eq!((house.queue().len(), house.inbox("carol@home.test").len()), (0, 1));
 }
 
 #[tokio::test]
