@@ -244,15 +244,11 @@ impl House {
             command_timeout: SMTP_COMMAND_TIMEOUT,
             session_timeout: SMTP_SESSION_TIMEOUT,
         });
+        let policy = mailstead_inbound::Policy { hostname: self.hostname.clone(), max_received: RECEIVED_LIMIT };
+        let (store, gate) = (self.store.clone(), Arc::clone(&self.gate));
         let handler: Arc<dyn server::Handler> = match role {
-            Role::Exchange => {
-                let policy =
-                    mailstead_inbound::Policy { hostname: self.hostname.clone(), max_received: RECEIVED_LIMIT };
-                Arc::new(Exchange::new(self.store.clone(), policy, Arc::clone(&self.gate)))
-            }
-            Role::Submission => {
-                Arc::new(Submission::new(self.store.clone(), self.hostname.clone(), Arc::clone(&self.gate)))
-            }
+            Role::Exchange => Arc::new(Exchange::new(store, policy, gate)),
+            Role::Submission => Arc::new(Submission::new(store, policy, gate)),
         };
         let stopped = self.stopped.clone();
         let turned_away = Arc::clone(&config);

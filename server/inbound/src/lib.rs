@@ -1,83 +1,29 @@
-//! What becomes of a letter from the world: who may send, who may receive, deliver.
+//! What becomes of a letter from the world: who may receive it, what is changed in it, where it goes.
 //!
-//! Start reading at [`Exchange`].
+//! [`Exchange`] is the house behind port 25. What it has in common with submission (`mailstead-outbound`) is here too:
+//! [`Reception`] takes a message in, [`Letter`] is a message that may be too large for memory, [`Way`] says what each
+//! recipient becomes, [`post`] sends what we write ourselves.
+//!
+//! **Invariants:** a message is taken for all its recipients or for none, in one transaction, and the peer hears 250
+//! only after that is on disk. Every account and every remote address gets a message once, however many of its
+//! recipients lead there. Nothing is relayed unless the [`Reception`] was made for our own people. A spooled message is
+//! never held in memory.
+//!
+//! RFC 5321 (3.9 aliases, 4.4 trace, 6.3 loops), 3461 (5.2.7 aliases, 6 receipts), 9228 (Delivered-To), 6531. Start
+//! reading at [`Exchange`], then [`Reception::take_in`].
 
-use std::sync::Arc;
+mod exchange;
+mod letter;
+mod ration;
+mod receipt;
+mod reception;
+mod refusal;
+mod story;
+mod way;
 
-use mailstead_store::Store;
-
-/// The house behind port 25: a [`mailstead_smtp::server::Handler`].
-pub struct Exchange {
-    #[expect(dead_code, reason = "being built")]
-    store: Store,
-}
-
-/// What port 25 needs to know of its house.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// Our host name, for Received.
-    pub hostname: String,
-    /// Received fields beyond which a message is a loop.
-    pub max_received: usize,
-}
-
-impl Exchange {
-    /// Makes the house behind port 25.
-    pub fn new(store: Store, _policy: Policy, _gate: Arc<mailstead_net::Gate>) -> Self {
-        Self { store }
-    }
-}
-
-impl mailstead_smtp::server::Handler for Exchange {
-    fn connected<'a>(
-        &'a self,
-        _: &'a mailstead_smtp::server::Client,
-    ) -> mailstead_net::BoxFuture<'a, Result<(), mailstead_smtp::Reply>> {
-        unimplemented!()
-    }
-    fn trace(&self) -> mailstead_message::TraceId {
-        unimplemented!()
-    }
-    fn authenticate<'a>(
-        &'a self,
-        _: &'a mailstead_smtp::server::Client,
-        _: mailstead_smtp::server::Credentials,
-    ) -> mailstead_net::BoxFuture<'a, Result<mailstead_smtp::server::Identity, mailstead_smtp::Reply>> {
-        unimplemented!()
-    }
-    fn mail<'a>(
-        &'a self,
-        _: &'a mailstead_smtp::server::Client,
-        _: mailstead_message::TraceId,
-        _: &'a mailstead_smtp::server::MailFrom,
-    ) -> mailstead_net::BoxFuture<'a, Result<(), mailstead_smtp::Reply>> {
-        unimplemented!()
-    }
-    fn rcpt<'a>(
-        &'a self,
-        _: &'a mailstead_smtp::server::Client,
-        _: mailstead_message::TraceId,
-        _: &'a mailstead_smtp::server::MailFrom,
-        _: &'a [mailstead_smtp::server::RcptTo],
-        _: &'a mailstead_smtp::server::RcptTo,
-    ) -> mailstead_net::BoxFuture<'a, Result<(), mailstead_smtp::Reply>> {
-        unimplemented!()
-    }
-    fn message<'a>(
-        &'a self,
-        _: &'a mailstead_smtp::server::Client,
-        _: mailstead_smtp::server::Envelope,
-        _: mailstead_smtp::server::Body,
-    ) -> mailstead_net::BoxFuture<'a, mailstead_smtp::Reply> {
-        unimplemented!()
-    }
-    fn abandoned(
-        &self,
-        _: &mailstead_smtp::server::Client,
-        _: mailstead_message::TraceId,
-        _: &mailstead_smtp::server::MailFrom,
-        _: &[mailstead_smtp::server::RcptTo],
-        _: &str,
-    ) {
-    }
-}
+pub use exchange::Exchange;
+pub use letter::{Letter, MAX_HEADER};
+pub use receipt::{Post, post};
+pub use reception::{Policy, Reception, Relay};
+pub use refusal::{Refusal, trouble};
+pub use way::{Bundle, Lead, Way};

@@ -7,7 +7,7 @@ use crate::address::{Address, AddressError, Domain, LocalPart};
 use crate::header::unfold;
 
 /// Addresses read from one field; the rest of a longer list is passed over.
-const MAX_ADDRESSES: usize = 2_000;
+pub(crate) const MAX_ADDRESSES: usize = 2_000;
 
 /// One address of a list; a group begins with `host: None, mailbox: Some(name)` and ends with both `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

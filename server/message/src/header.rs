@@ -8,6 +8,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use crate::address::{Address, AddressError};
+use crate::address_list::MAX_ADDRESSES;
 pub use crate::address_list::{Mailbox, addresses};
 use crate::encoded_word;
 
@@ -32,17 +33,17 @@ impl Field<'_> {
     }
 }
 
-/// Why the authors of a message can't be told (RFC 5322 3.6.2).
+/// Why it can't be told who a message claims to be from (RFC 5322 3.6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorsError {
-    /// There is no `From` field, or it names nobody.
-    #[error("the message has no From address")]
+    /// There is no such field, or it names nobody.
+    #[error("the field is missing, or names nobody")]
     Missing,
-    /// There is more than one `From` field.
-    #[error("the message has more than one From field")]
+    /// There is more than one such field.
+    #[error("the field is there more than once")]
     Several,
-    /// An address in `From` is malformed.
-    #[error("an address in the From field is not valid")]
+    /// An address in it is malformed, or there are too many to look at.
+    #[error("an address in the field is not valid")]
     Malformed,
 }
 
@@ -83,20 +84,30 @@ pub fn unfold(value: &[u8]) -> Vec<u8> {
 
 /// The addresses of the only `From` field, for checking that who submits a message may write in their name.
 pub fn authors(message: &[u8]) -> Result<Vec<Address>, AuthorsError> {
-    let mut from = fields(message).filter(|field| field.is("From"));
-    let (first, second) = (from.next().ok_or(AuthorsError::Missing)?, from.next());
+    claimed(message, "From")
+}
+
+/// The addresses of the only `Sender` field, likewise.
+pub fn senders(message: &[u8]) -> Result<Vec<Address>, AuthorsError> {
+    claimed(message, "Sender")
+}
+
+fn claimed(message: &[u8], name: &str) -> Result<Vec<Address>, AuthorsError> {
+    let mut found = fields(message).filter(|field| field.is(name));
+    let (first, second) = (found.next().ok_or(AuthorsError::Missing)?, found.next());
     if second.is_some() {
         return Err(AuthorsError::Several);
     }
+    let mailboxes = addresses(first.value);
     // What is cut off could name someone else.
-    if first.value.len() > MAX_VALUE {
+    if first.value.len() > MAX_VALUE || mailboxes.len() >= MAX_ADDRESSES {
         return Err(AuthorsError::Malformed);
     }
-    let authors: Result<Vec<_>, AddressError> =
-        addresses(first.value).iter().filter(|mailbox| !mailbox.is_group()).map(Mailbox::address).collect();
-    match authors {
-        Ok(authors) if authors.is_empty() => Err(AuthorsError::Missing),
-        Ok(authors) => Ok(authors),
+    let claimed: Result<Vec<_>, AddressError> =
+        mailboxes.iter().filter(|mailbox| !mailbox.is_group()).map(Mailbox::address).collect();
+    match claimed {
+        Ok(claimed) if claimed.is_empty() => Err(AuthorsError::Missing),
+        Ok(claimed) => Ok(claimed),
         Err(_) => Err(AuthorsError::Malformed),
     }
 }
@@ -300,6 +311,11 @@ mod tests {
             list(&format!("From: a@b.test{},c@d.test\r\n\r\n", " ".repeat(MAX_VALUE))),
             Err(AuthorsError::Malformed)
         );
+        let many = "a@b.test,".repeat(3_000);
+        assert_eq!(list(&format!("From: {many}c@d.test\r\n\r\n")), Err(AuthorsError::Malformed));
+        let header = b"From: a@b.test\r\nSender: c@d.test\r\n\r\n";
+        assert_eq!(senders(header).unwrap(), [Address::parse("c@d.test").unwrap()]);
+        assert_eq!(senders(b"From: a@b.test\r\n\r\n"), Err(AuthorsError::Missing));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `Received` and the per-recipient trace header (RFC 5321 4.4).
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use crate::address::{Address, Domain, ReversePath};
@@ -96,17 +97,29 @@ impl Received<'_> {
 
 /// What is put before the stored message for one recipient: `Return-Path` and `Delivered-To`.
 pub fn delivery_prefix(reverse_path: &ReversePath, recipient: &Address) -> String {
-    let path = reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
-    format!("Return-Path: <{path}>\r\nDelivered-To: {recipient}\r\n")
+    return_path(reverse_path) + &delivered_to(recipient)
 }
 
-/// True when a `Delivered-To` field says that the message was already delivered to this address: it goes in a circle.
-pub fn was_delivered_to(header: &[u8], recipient: &Address) -> bool {
-    let key = recipient.key();
-    header::fields(header)
-        .filter(|field| field.is("Delivered-To"))
+/// The `Return-Path` field that final delivery adds (RFC 5321 4.4).
+pub fn return_path(reverse_path: &ReversePath) -> String {
+    format!("Return-Path: <{}>\r\n", reverse_path.as_ref().map(ToString::to_string).unwrap_or_default())
+}
+
+/// The `Delivered-To` field by which we know a message that comes back (RFC 9228).
+pub fn delivered_to(recipient: &Address) -> String {
+    format!("Delivered-To: {recipient}\r\n")
+}
+
+/// The first of these addresses that a `Delivered-To` field says the message was delivered to already: it goes in a
+/// circle.
+pub fn delivered_before<'a>(header: &[u8], recipients: &'a [Address]) -> Option<&'a Address> {
+    let delivered = header::fields(header).filter(|field| field.is("Delivered-To"));
+    let keys: HashSet<String> = delivered
         .flat_map(|field| addresses(field.value))
-        .any(|mailbox| mailbox.address().is_ok_and(|address| address.key() == key))
+        .filter_map(|mailbox| mailbox.address().ok())
+        .map(|address| address.key())
+        .collect();
+    recipients.iter().find(|recipient| keys.contains(&recipient.key()))
 }
 
 /// `(name [address])`, or `([address])` for a client without a name (RFC 5321 4.4, TCP-info).
@@ -223,7 +236,8 @@ mod tests {
         let prefix = delivery_prefix(&Some(bob.clone()), &alice);
         assert_eq!(prefix, "Return-Path: <bob@world.test>\r\nDelivered-To: alice@home.test\r\n");
         assert!(delivery_prefix(&None, &alice).starts_with("Return-Path: <>\r\n"));
-        assert!(was_delivered_to(prefix.as_bytes(), &Address::parse("ALICE@home.test").unwrap()));
-        assert!(!was_delivered_to(prefix.as_bytes(), &bob));
+        let again = [bob.clone(), Address::parse("ALICE@home.test").unwrap()];
+        assert_eq!(delivered_before(prefix.as_bytes(), &again), Some(&again[1]));
+        assert_eq!(delivered_before(prefix.as_bytes(), &[bob]), None);
     }
 }

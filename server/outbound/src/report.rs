@@ -1,10 +1,8 @@
 //! Reports to the sender: who wants which, what they say, where they go (RFC 3461, RFC 3464).
 
-use mailstead_message::{Address, ReversePath, TraceId};
-use mailstead_store::{
-    Acceptance, Delivery, FlagSet, Into, NewQueueEntry, NewRecipient, Notify, Prepared, QueueEntry, Ret, Route,
-    StoreError, StoryEvent, Target, Timestamp,
-};
+use mailstead_inbound::{Post, post};
+use mailstead_message::TraceId;
+use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, StoreError, Timestamp};
 
 use crate::attempt::Verdict;
 use crate::dsn::{Dsn, Recipient, Returned};
@@ -52,10 +50,6 @@ pub(crate) async fn compose(
     told: &mut Vec<String>,
 ) -> Result<Option<Acceptance>, StoreError> {
     let Some(sender) = &entry.reverse_path else { return Ok(None) };
-    let Some(way) = way_to(context, sender)? else {
-        told.push(format!("{sender} could not be told: the address no longer exists."));
-        return Ok(None);
-    };
     let trace = TraceId::new(u64::try_from(now.0).unwrap_or(0), rand::random());
     let hostname = context.policy.hostname.as_str();
     let dsn = Dsn {
@@ -71,19 +65,21 @@ pub(crate) async fn compose(
         returned: returned_part(context, entry, kind).await?,
     };
     let message = dsn.render();
-    let eight_bit = !message.is_ascii();
-    let prepare = move || Prepared::from_bytes(&message);
-    let message = tokio::task::spawn_blocking(prepare).await.map_err(|error| StoreError::Io(error.to_string()))??;
     let what = match kind {
         Kind::Failed => "failed",
         Kind::Delayed => "is delayed",
         Kind::Relayed => "succeeded as far as can be told",
     };
-    told.push(format!("{sender} is told that the delivery {what} (message {trace})."));
     let text = format!("This is our report to {sender} that the delivery of message {} {what}.", entry.trace);
-    let story = vec![StoryEvent { at: now, text, addresses: vec![sender.clone()] }];
-    let queue = way.queue(eight_bit);
-    Ok(Some(Acceptance { message, received: now, deliveries: way.deliveries, queue, trace, story }))
+    let (store, to) = (context.store.clone(), sender.clone());
+    let posting =
+        move || post(&store, Post { to: &to, message: &message, smtputf8: false, trace, at: now, told: text });
+    let posted = tokio::task::spawn_blocking(posting).await.map_err(|error| StoreError::Io(error.to_string()))??;
+    told.push(match &posted {
+        Some(_) => format!("{sender} is told that the delivery {what} (message {trace})."),
+        None => format!("{sender} could not be told that the delivery {what}: the address no longer exists."),
+    });
+    Ok(posted)
 }
 
 /// A time for people and stories.
@@ -130,61 +126,6 @@ fn header_len(message: &[u8]) -> usize {
         return end + 2;
     }
     message.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
-}
-
-/// Where a report goes.
-#[derive(Debug, Default)]
-struct Way {
-    deliveries: Vec<Delivery>,
-    remote: Vec<NewRecipient>,
-}
-
-impl Way {
-    fn local(&mut self, account: mailstead_store::AccountId, to: &Address) {
-        let prefix = format!("Return-Path: <>\r\nDelivered-To: {to}\r\n").into_bytes();
-        self.deliveries.push(Delivery { account, into: Into::Inbox, prefix, flags: FlagSet::default() });
-    }
-
-    fn remote(&mut self, address: Address) {
-        self.remote.push(NewRecipient {
-            address,
-            orcpt: None,
-            notify: Some(Notify { never: true, ..Notify::default() }),
-        });
-    }
-
-    fn queue(&self, eight_bit: bool) -> Vec<NewQueueEntry> {
-        if self.remote.is_empty() {
-            return Vec::new();
-        }
-        let smtputf8 = self.remote.iter().any(|recipient| recipient.address.needs_smtputf8());
-        vec![NewQueueEntry {
-            reverse_path: ReversePath::None,
-            recipients: self.remote.clone(),
-            envid: None,
-            ret: None,
-            eight_bit,
-            smtputf8,
-        }]
-    }
-}
-
-/// `None` when the sender's address is ours and leads nowhere.
-fn way_to(context: &Context, sender: &Address) -> Result<Option<Way>, StoreError> {
-    let mut way = Way::default();
-    match context.store.route(sender)? {
-        Route::NotLocal => way.remote(sender.clone()),
-        Route::Unknown => return Ok(None),
-        Route::Targets(targets) => {
-            for target in targets {
-                match target {
-                    Target::Account { id, .. } => way.local(id, sender),
-                    Target::Remote(address) => way.remote(address),
-                }
-            }
-        }
-    }
-    Ok(Some(way))
 }
 
 #[cfg(test)]

@@ -128,9 +128,9 @@ impl Prepared {
     pub fn from_bytes(_message: &[u8]) -> Result<Self, StoreError> {
         unimplemented!()
     }
-    /// Prepares a message spooled to a file, from its start. The compressed form of a large one stays on disk
-    /// until it is in the pack.
-    pub fn from_file(_spool: &std::fs::File) -> Result<Self, StoreError> {
+    /// Prepares the message that is `head` followed by the spool file's bytes from `start` on. The compressed form
+    /// of a large one stays on disk until it is in the pack.
+    pub fn from_file(_head: &[u8], _spool: &std::fs::File, _start: u64) -> Result<Self, StoreError> {
         unimplemented!()
     }
 }

@@ -178,7 +178,7 @@ impl Spool {
         match self {
             Self::Nowhere => Prepared::from_bytes(&[]),
             Self::Memory(bytes) => Prepared::from_bytes(&bytes),
-            Self::File(file) => Prepared::from_file(&file),
+            Self::File(file) => Prepared::from_file(&[], &file, 0),
             Self::Failed(error) => Err(error),
         }
     }

@@ -1,0 +1,95 @@
+//! The house behind port 25: mail from the world, for our own people only.
+
+use std::sync::Arc;
+
+use mailstead_message::{Address, TraceId, header, received};
+use mailstead_net::{BoxFuture, Gate};
+use mailstead_smtp::Reply;
+use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
+use mailstead_store::Store;
+
+use crate::{Policy, Reception, Refusal, Relay};
+
+/// The house behind port 25: a [`mailstead_smtp::server::Handler`].
+pub struct Exchange {
+    reception: Reception,
+}
+
+impl Exchange {
+    /// Makes the house behind port 25.
+    pub fn new(store: Store, policy: Policy, gate: Arc<Gate>) -> Self {
+        Self { reception: Reception::new(store, policy, gate, Relay::Never) }
+    }
+}
+
+impl Handler for Exchange {
+    fn connected<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<(), Reply>> {
+        Box::pin(async { self.reception.greet(client) })
+    }
+
+    fn trace(&self) -> TraceId {
+        self.reception.trace()
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Client, _: Credentials) -> BoxFuture<'a, Result<Identity, Reply>> {
+        Box::pin(async { Err(Reply::new(502, (5, 5, 1), "there is no login on this port, use submission")) })
+    }
+
+    fn mail<'a>(&'a self, _: &'a Client, _: TraceId, _: &'a MailFrom) -> BoxFuture<'a, Result<(), Reply>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn rcpt<'a>(
+        &'a self,
+        client: &'a Client,
+        trace: TraceId,
+        from: &'a MailFrom,
+        _: &'a [RcptTo],
+        to: &'a RcptTo,
+    ) -> BoxFuture<'a, Result<(), Reply>> {
+        Box::pin(async move { self.reception.judge(client, trace, from, to) })
+    }
+
+    fn message<'a>(&'a self, client: &'a Client, envelope: Envelope, body: Body) -> BoxFuture<'a, Reply> {
+        let recipients: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
+        Box::pin(async move {
+            self.reception.take_in(client, envelope, body, move |header| incoming(header, &recipients)).await
+        })
+    }
+
+    fn abandoned(&self, client: &Client, trace: TraceId, from: &MailFrom, recipients: &[RcptTo], why: &str) {
+        self.reception.abandoned(client, trace, from, recipients, why);
+    }
+}
+
+/// What is kept of a stranger's header.
+fn incoming(header: &[u8], recipients: &[Address]) -> Result<Vec<u8>, Refusal> {
+    if let Some(again) = received::delivered_before(header, recipients) {
+        let text = format!("the message goes in a circle: it was delivered to {again} before");
+        return Err(Reply::new(554, (5, 4, 6), text).into());
+    }
+    // Final delivery writes the only one there is (RFC 5321 4.4).
+    Ok(header::remove(header, &["Return-Path"]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn a_strangers_return_path_is_dropped_and_nothing_else() {
+        let header = b"Return-Path: <forged@bank.test>\r\nBcc: carol@home.test\r\nreturn-path:\r\n <x>\r\nFrom: b@c.test\r\n\r\n";
+        let kept = incoming(header, &[]).unwrap();
+        assert_eq!(String::from_utf8(kept).unwrap(), "Bcc: carol@home.test\r\nFrom: b@c.test\r\n\r\n");
+    }
+
+    #[test]
+    fn a_message_that_comes_again_for_the_same_recipient_is_a_loop() {
+        let header = b"Delivered-To: Alice@home.test\r\nFrom: b@c.test\r\n\r\n";
+        let to = |text: &str| Address::parse(text).unwrap();
+        let refused = incoming(header, &[to("carol@home.test"), to("alice@home.test")]).unwrap_err().reply();
+        assert_eq!((refused.code, refused.status), (554, Some((5, 4, 6))));
+        assert!(incoming(header, &[to("carol@home.test"), to("alice+shop@home.test")]).is_ok());
+    }
+}

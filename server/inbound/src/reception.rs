@@ -1,0 +1,415 @@
+//! What the houses behind port 25 and behind submission do alike: ask where recipients lead, take a message in, tell
+//! its story.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mailstead_message::received::{From, Protocol, Received};
+use mailstead_message::{Address, LocalPart, TraceId, header};
+use mailstead_net::Gate;
+use mailstead_smtp::Reply;
+use mailstead_smtp::server::{Body, Client, Envelope, MailFrom, RcptTo};
+use mailstead_store::{Acceptance, Route, Store, StoreError, StoryEvent, Target, Timestamp};
+use tokio::sync::Semaphore;
+
+use crate::ration::Ration;
+use crate::receipt::Receipt;
+use crate::story::{self, Refusals};
+use crate::way::recipient;
+use crate::{Lead, Letter, Refusal, Way, trouble};
+
+/// Messages up to this size are prepared where they are: moving them to another thread costs as much.
+const PREPARED_IN_PLACE: u64 = 32 << 10;
+/// Larger ones prepared at once: each takes a processor and some megabytes.
+const PREPARED_AT_ONCE: usize = 4;
+/// Receipts to people we can't be sure asked for them: so many at once ...
+const RECEIPTS_AT_ONCE: u32 = 20;
+/// ... and one more after each of these, so that nobody can use us to flood another (RFC 3461 10.2).
+const RECEIPTS_EVERY: Duration = Duration::from_secs(60);
+
+/// A receipt takes less than this beyond the header it returns.
+const RECEIPT_ROOM: u64 = 64 << 10;
+
+/// What a house must know of itself.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Our host name, for Received.
+    pub hostname: String,
+    /// Received fields beyond which a message is a loop.
+    pub max_received: usize,
+}
+
+/// Whether mail for other domains is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relay {
+    /// Never: whoever may connect is a stranger.
+    Never,
+    /// From those who have logged in.
+    LoggedIn,
+}
+
+/// Takes messages in. Cheap to clone.
+#[derive(Clone)]
+pub struct Reception {
+    store: Store,
+    policy: Arc<Policy>,
+    gate: Arc<Gate>,
+    relay: Relay,
+    refusals: Arc<Refusals>,
+    receipts: Arc<Ration>,
+    preparing: Arc<Semaphore>,
+}
+
+/// Whether there is room for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// When something has been deleted.
+    NotNow,
+    /// Not even in an empty mailbox.
+    Never,
+}
+
+/// A message under way from the session to the store.
+struct Arrival {
+    reception: Reception,
+    client: Client,
+    envelope: Envelope,
+    at: Timestamp,
+}
+
+impl Reception {
+    /// A reception for one kind of port.
+    pub fn new(store: Store, policy: Policy, gate: Arc<Gate>, relay: Relay) -> Self {
+        Self {
+            store,
+            policy: Arc::new(policy),
+            gate,
+            relay,
+            refusals: Arc::default(),
+            receipts: Arc::new(Ration::new(RECEIPTS_AT_ONCE, RECEIPTS_EVERY)),
+            preparing: Arc::new(Semaphore::new(PREPARED_AT_ONCE)),
+        }
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What it knows of its house.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The guard against guessing passwords.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// A new trace id.
+    pub fn trace(&self) -> TraceId {
+        TraceId::new(u64::try_from(story::now().0).unwrap_or(0), rand::random())
+    }
+
+    /// Turns away networks that guess passwords.
+    ///
+    /// # Errors
+    /// 421: the ban ends, and mail may come then.
+    pub fn greet(&self, client: &Client) -> Result<(), Reply> {
+        if self.gate.is_banned(client.peer.remote.ip()) {
+            return Err(Reply::new(421, (4, 7, 0), "too many wrong passwords from your network, come back later"));
+        }
+        Ok(())
+    }
+
+    /// Judges a recipient.
+    ///
+    /// # Errors
+    /// The refusal, which has been told.
+    pub fn judge(&self, client: &Client, trace: TraceId, from: &MailFrom, to: &RcptTo) -> Result<(), Reply> {
+        let route = self.route(&to.address).map_err(Refusal::from);
+        let judged = route.and_then(|route| self.may_receive(client, &to.address, &route, from.size.unwrap_or(0)));
+        judged.map_err(|refusal| {
+            let reply = refusal.reply();
+            log(client, trace, from, &to.address.to_string(), "recipient", &refusal);
+            let addresses = from.reverse_path.iter().chain([&to.address]).cloned().collect();
+            self.refusals.tell(&self.store, trace, story::refused_recipient(client, from, to, &reply), addresses);
+            reply
+        })
+    }
+
+    /// Takes a message for all its recipients, or for none. `edit` makes of its header what is to be kept of it, or
+    /// refuses it; `Received` is added here. The reply is 250 only after everything is on disk.
+    pub async fn take_in<E>(&self, client: &Client, envelope: Envelope, body: Body, edit: E) -> Reply
+    where
+        E: FnOnce(&[u8]) -> Result<Vec<u8>, Refusal> + Send + 'static,
+    {
+        let arrival =
+            Arrival { reception: self.clone(), client: client.clone(), envelope: envelope.clone(), at: story::now() };
+        let taken = match self.prepare(arrival, body, edit).await {
+            Ok(acceptances) => self.store.accept(acceptances).await.map_err(Refusal::from),
+            Err(refusal) => Err(refusal),
+        };
+        let Envelope { trace, from, recipients } = envelope;
+        let to: Vec<Address> = recipients.into_iter().map(|to| to.address).collect();
+        match taken {
+            Ok(()) => {
+                let (peer, sender) = (client.peer.remote.ip(), story::path(&from.reverse_path));
+                tracing::info!(%trace, %peer, sender, to = story::list(&to), "message accepted");
+                Reply::new(250, (2, 0, 0), format!("accepted as {trace}"))
+            }
+            Err(refusal) => self.refuse(client, trace, &from, &to, &refusal),
+        }
+    }
+
+    /// Tells that a transaction, or its message, was refused; gives the reply.
+    pub fn refuse(&self, client: &Client, trace: TraceId, from: &MailFrom, to: &[Address], refusal: &Refusal) -> Reply {
+        let reply = refusal.reply();
+        log(client, trace, from, &story::list(to), "message", refusal);
+        let addresses = from.reverse_path.iter().chain(to).cloned().collect();
+        self.refusals.tell(&self.store, trace, story::refused_message(client, from, to, &reply), addresses);
+        reply
+    }
+
+    /// Tells that a transaction came to nothing.
+    pub fn abandoned(&self, client: &Client, trace: TraceId, from: &MailFrom, to: &[RcptTo], why: &str) {
+        let (peer, sender) = (client.peer.remote.ip(), story::path(&from.reverse_path));
+        tracing::info!(%trace, %peer, sender, recipients = to.len(), "transaction abandoned: {}", why.escape_debug());
+        // Without an accepted recipient there was no message for anybody, and refused ones have been told.
+        if !to.is_empty() {
+            let addresses = from.reverse_path.iter().chain(to.iter().map(|to| &to.address)).cloned().collect();
+            self.refusals.tell(&self.store, trace, story::abandoned(client, from, to, why), addresses);
+        }
+    }
+
+    /// Where an address leads. The postmaster is reached at our host name too, for that is where `<Postmaster>` without
+    /// a domain goes (RFC 5321 4.5.1).
+    fn route(&self, address: &Address) -> Result<Route, StoreError> {
+        let route = self.store.route(address)?;
+        let here = address.domain().as_str().eq_ignore_ascii_case(&self.policy.hostname);
+        if route != Route::NotLocal || !here {
+            return Ok(route);
+        }
+        let (Ok(postmaster), Some(domain)) = (LocalPart::parse("postmaster"), self.store.domains()?.into_iter().next())
+        else {
+            return Ok(route);
+        };
+        if address.local().key() != postmaster.key() {
+            return Ok(route);
+        }
+        self.store.route(&Address::new(postmaster, domain.name))
+    }
+
+    fn may_receive(&self, client: &Client, to: &Address, route: &Route, size: u64) -> Result<(), Refusal> {
+        match route {
+            Route::NotLocal if self.relay == Relay::LoggedIn && client.identity.is_some() => Ok(()),
+            Route::NotLocal => {
+                let text = format!("no relaying: mail for {} is not handled here", to.domain());
+                Err(Reply::new(550, (5, 7, 1), text).into())
+            }
+            Route::Unknown => Err(Reply::new(550, (5, 1, 1), format!("there is no {to} here")).into()),
+            Route::Targets(targets) => match self.room(targets, size)? {
+                Room::Enough => Ok(()),
+                // Temporary, as the large providers have it: the owner can make room while the sender's server tries on,
+                // and no letter bounces because of a full week. Where one target of an alias is full, nobody behind it
+                // gets the message now, for SMTP has one answer for all of them.
+                Room::NotNow => {
+                    let text = format!("the mailbox of {to} has no room for this message, try again later");
+                    Err(Reply::new(452, (4, 2, 2), text).into())
+                }
+                Room::Never => {
+                    let text = format!("the message is larger than all of the mailbox of {to}");
+                    Err(Reply::new(552, (5, 2, 3), text).into())
+                }
+            },
+        }
+    }
+
+    /// Whether all the accounts have room for a message of that size.
+    fn room(&self, targets: &[Target], size: u64) -> Result<Room, StoreError> {
+        let mut room = Room::Enough;
+        for target in targets {
+            let Target::Account { id, full, .. } = target else { continue };
+            let account = self.store.account(*id)?;
+            let Some((quota, used)) = account.and_then(|account| Some((account.quota?, account.used))) else {
+                continue;
+            };
+            if size > quota {
+                return Ok(Room::Never);
+            }
+            if *full || used.saturating_add(size) > quota {
+                room = Room::NotNow;
+            }
+        }
+        Ok(room)
+    }
+
+    async fn prepare<E>(&self, arrival: Arrival, body: Body, edit: E) -> Result<Vec<Acceptance>, Refusal>
+    where
+        E: FnOnce(&[u8]) -> Result<Vec<u8>, Refusal> + Send + 'static,
+    {
+        if matches!(&body, Body::Memory(message) if message.len() as u64 <= PREPARED_IN_PLACE) {
+            return arrival.prepare(body, edit);
+        }
+        let _permit = self.preparing.acquire().await.map_err(|_| StoreError::Closed)?;
+        let prepared = tokio::task::spawn_blocking(move || arrival.prepare(body, edit));
+        prepared.await.unwrap_or_else(|error| Err(StoreError::Io(error.to_string()).into()))
+    }
+}
+
+fn log(client: &Client, trace: TraceId, from: &MailFrom, to: &str, what: &str, refusal: &Refusal) {
+    let (peer, sender) = (client.peer.remote.ip(), story::path(&from.reverse_path));
+    match refusal {
+        // Somebody must see to it.
+        Refusal::Store(error) => tracing::error!(%trace, %peer, sender, to, "{what} refused: {error}"),
+        Refusal::Said(reply) => tracing::info!(%trace, %peer, sender, to, "{what} refused: {reply}"),
+    }
+}
+
+impl Arrival {
+    /// Everything the message becomes. Where recipients lead is asked anew: minutes may have passed.
+    fn prepare<E>(&self, body: Body, edit: E) -> Result<Vec<Acceptance>, Refusal>
+    where
+        E: FnOnce(&[u8]) -> Result<Vec<u8>, Refusal>,
+    {
+        let letter = Letter::open(body)?;
+        if header::count(letter.header(), "Received") > self.reception.policy.max_received {
+            return Err(
+                Reply::new(554, (5, 4, 6), "the message goes in a circle: it has too many Received fields").into()
+            );
+        }
+        let head = [self.received().into_bytes(), edit(letter.header())?].concat();
+        let size = letter.body_size().saturating_add(head.len() as u64);
+        let mut way = Way::new(self.envelope.from.reverse_path.clone());
+        let mut leads = Vec::new();
+        for to in &self.envelope.recipients {
+            leads.push(self.lead(&mut way, to, size)?);
+        }
+        let mut acceptances = self.acceptances(&letter, &head, way)?;
+        let mut told = self.story(size, &head, &leads);
+        acceptances.extend(self.receipt(&head, &leads, &mut told)?);
+        if let Some(first) = acceptances.first_mut() {
+            first.story = told;
+        }
+        Ok(acceptances)
+    }
+
+    fn lead(&self, way: &mut Way, to: &RcptTo, size: u64) -> Result<Lead, Refusal> {
+        let route = self.reception.route(&to.address)?;
+        match self.reception.may_receive(&self.client, &to.address, &route, size) {
+            // It was accepted a moment ago: on the next try it is refused for itself, and the others get theirs.
+            Err(Refusal::Said(reply)) if reply.code == 550 => {
+                let text = format!("{} has just gone away, try again", to.address);
+                return Err(Reply::new(451, (4, 3, 0), text).into());
+            }
+            judged => judged?,
+        }
+        let lead = way.add(recipient(to), route);
+        lead.ok_or_else(|| trouble(&StoreError::NotFound(to.address.to_string())).into())
+    }
+
+    fn acceptances(&self, letter: &Letter, head: &[u8], way: Way) -> Result<Vec<Acceptance>, StoreError> {
+        let mut acceptances = Vec::new();
+        let mut body_has_eight_bits = None;
+        for bundle in way.into_bundles() {
+            let head = bundle.head(head);
+            // What the client said of BODY is not asked: a message that is ASCII can go to any server.
+            let eight_bit = bundle.leaves() && {
+                let body = match body_has_eight_bits {
+                    Some(known) => known,
+                    None => *body_has_eight_bits.insert(letter.body_has_eight_bits()?),
+                };
+                body || !head.is_ascii()
+            };
+            acceptances.push(Acceptance {
+                message: letter.prepare(&head)?,
+                received: self.at,
+                queue: bundle.queue(&self.envelope.from, &head, eight_bit),
+                deliveries: bundle.into_deliveries(),
+                trace: self.envelope.trace,
+                story: Vec::new(),
+            });
+        }
+        Ok(acceptances)
+    }
+
+    fn story(&self, size: u64, head: &[u8], leads: &[Lead]) -> Vec<StoryEvent> {
+        let id = header::value(head, "Message-ID");
+        story::accepted(&self.client, &self.envelope.from, size, id.as_deref(), leads, self.at)
+    }
+
+    /// The receipt that the sender asked for, if it is for us to give one.
+    fn receipt(
+        &self,
+        head: &[u8],
+        leads: &[Lead],
+        told: &mut Vec<StoryEvent>,
+    ) -> Result<Option<Acceptance>, StoreError> {
+        let owed: Vec<&Lead> = leads.iter().filter(|lead| lead.owes_receipt()).collect();
+        let Some(sender) = self.envelope.from.reverse_path.as_ref().filter(|_| !owed.is_empty()) else {
+            return Ok(None);
+        };
+        let mut tell = |what: &str| {
+            let text = format!("{sender} asked for a receipt {what}.");
+            told.push(StoryEvent { at: self.at, text, addresses: vec![sender.clone()] });
+        };
+        if self.client.identity.is_none() && !self.reception.receipts.take(Instant::now()) {
+            tell("but gets none: too many were asked for by strangers");
+            return Ok(None);
+        }
+        let route = self.reception.store.route(sender)?;
+        // A receipt is not worth losing the message for.
+        if let Route::Targets(targets) = &route
+            && self.reception.room(targets, head.len() as u64 + RECEIPT_ROOM)? != Room::Enough
+        {
+            tell("but gets none: that mailbox is full");
+            return Ok(None);
+        }
+        let trace = self.reception.trace();
+        let receipt = Receipt {
+            hostname: &self.reception.policy.hostname,
+            from: &self.envelope.from,
+            sender,
+            about: self.envelope.trace,
+            trace,
+            at: self.at,
+            header: head,
+            leads: &owed,
+        };
+        let made = receipt.make(route)?;
+        tell(
+            &made.as_ref().map_or_else(
+                || "but has no such address here".to_owned(),
+                |_| format!("and gets it (message {trace})"),
+            ),
+        );
+        Ok(made)
+    }
+
+    /// Our `Received` field. Of who submits, it says nothing but that they logged in.
+    fn received(&self) -> String {
+        let Envelope { trace, from, recipients } = &self.envelope;
+        let tls = self.client.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher));
+        let stranger = self.client.identity.is_none();
+        Received {
+            from: stranger.then(|| From { helo: &self.client.helo, rdns: None, ip: self.client.peer.remote.ip() }),
+            by: &self.reception.policy.hostname,
+            protocol: Protocol {
+                extended: self.client.esmtp,
+                smtputf8: from.smtputf8,
+                tls: self.client.tls.is_some(),
+                authenticated: !stranger,
+            },
+            tls: tls.as_deref(),
+            id: *trace,
+            recipient: match recipients.as_slice() {
+                // Our own field must not be what makes a forward need SMTPUTF8.
+                [only] if !only.address.needs_smtputf8() => Some(&only.address),
+                _ => None,
+            },
+            time: self.at.0,
+        }
+        .compose()
+    }
+}

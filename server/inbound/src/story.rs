@@ -1,0 +1,211 @@
+//! The sentences of a message's story, and what of a stranger's doings is written down at all.
+
+use std::time::{Duration, Instant};
+
+use mailstead_message::{Address, ReversePath, TraceId};
+use mailstead_smtp::Reply;
+use mailstead_smtp::server::{Client, MailFrom, RcptTo};
+use mailstead_store::{Store, StoryEvent, Timestamp};
+
+use crate::Lead;
+use crate::ration::Ration;
+
+/// What was refused is told for so many at once ...
+const TOLD_AT_ONCE: u32 = 300;
+/// ... and one more after each of these: a month of somebody guessing addresses stays under 200 MB of stories. The log
+/// has them all.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// Characters of a Message-ID that are repeated.
+const MAX_MESSAGE_ID: usize = 200;
+
+/// Tells of what was not taken.
+#[derive(Debug)]
+pub(crate) struct Refusals {
+    ration: Ration,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self { ration: Ration::new(TOLD_AT_ONCE, TOLD_EVERY) }
+    }
+}
+
+impl Refusals {
+    /// Tells it, if there have not been too many lately.
+    pub(crate) fn tell(&self, store: &Store, trace: TraceId, text: String, addresses: Vec<Address>) {
+        if self.ration.take(Instant::now()) {
+            store.tell(trace, vec![StoryEvent { at: now(), text, addresses }]);
+        }
+    }
+}
+
+/// The time by the system's clock.
+pub(crate) fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_second())
+}
+
+/// A reverse-path as SMTP writes it.
+pub(crate) fn path(reverse_path: &ReversePath) -> String {
+    format!("<{}>", reverse_path.as_ref().map(ToString::to_string).unwrap_or_default())
+}
+
+/// The recipients' addresses, for a sentence.
+pub(crate) fn list<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> String {
+    addresses.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Who came, how, and in whose name: `mx.world.test [192.0.2.7] came over TLSv1.3 (…) with mail from <bob@world.test>`.
+pub(crate) fn visit(client: &Client, from: &MailFrom) -> String {
+    let ip = client.peer.remote.ip().to_canonical();
+    let helo = client.helo.escape_debug();
+    let who = match &client.identity {
+        Some(identity) => format!("{} logged in from [{ip}] ({helo})", identity.address),
+        None => format!("{helo} [{ip}] came"),
+    };
+    let tls = match &client.tls {
+        Some(tls) => format!("over {} ({})", tls.version, tls.cipher),
+        None => "without TLS".to_owned(),
+    };
+    format!("{who} {tls} with mail from {}", path(&from.reverse_path))
+}
+
+/// A recipient was refused.
+pub(crate) fn refused_recipient(client: &Client, from: &MailFrom, to: &RcptTo, reply: &Reply) -> String {
+    format!("{} for {}, who was refused: \"{reply}\".", visit(client, from), to.address)
+}
+
+/// A message was refused, or its transaction refused before it.
+pub(crate) fn refused_message(client: &Client, from: &MailFrom, to: &[Address], reply: &Reply) -> String {
+    let to = if to.is_empty() { String::new() } else { format!(" for {}", list(to)) };
+    format!("{}{to}; it was refused: \"{reply}\".", visit(client, from))
+}
+
+/// A transaction came to nothing.
+pub(crate) fn abandoned(client: &Client, from: &MailFrom, to: &[RcptTo], why: &str) -> String {
+    let to = list(to.iter().map(|to| &to.address));
+    format!("{} for {to}; it was not taken: {}.", visit(client, from), why.escape_debug())
+}
+
+/// A message was taken, with what becomes of it for each recipient.
+pub(crate) fn accepted(
+    client: &Client,
+    from: &MailFrom,
+    size: u64,
+    message_id: Option<&str>,
+    leads: &[Lead],
+    at: Timestamp,
+) -> Vec<StoryEvent> {
+    let recipients = leads.iter().map(|lead| lead.recipient.address.clone());
+    let addresses = from.reverse_path.iter().cloned().chain(recipients).collect();
+    let id = message_id.map_or_else(
+        || "It has no Message-ID".to_owned(),
+        |id| format!("Its Message-ID is {}", id.chars().take(MAX_MESSAGE_ID).collect::<String>().escape_debug()),
+    );
+    let text = format!("{}, {size} octets. {id}. It was accepted.", visit(client, from));
+    let mut events = vec![StoryEvent { at, text, addresses }];
+    events.extend(leads.iter().map(|lead| StoryEvent { at, text: lead_to(lead), addresses: led_to(lead) }));
+    events
+}
+
+fn lead_to(lead: &Lead) -> String {
+    let to = &lead.recipient.address;
+    match (lead.inboxes.as_slice(), lead.forwards.as_slice()) {
+        ([], []) => format!("For {to} it is in the queue."),
+        (inboxes, []) => format!("For {to} it is in the inbox of {}.", list(inboxes)),
+        ([], forwards) => format!("{to} is an alias: it is in the queue for {}.", list(forwards)),
+        (inboxes, forwards) => {
+            format!(
+                "{to} is an alias: it is in the inbox of {}, and in the queue for {}.",
+                list(inboxes),
+                list(forwards)
+            )
+        }
+    }
+}
+
+fn led_to(lead: &Lead) -> Vec<Address> {
+    let mut addresses = vec![lead.recipient.address.clone()];
+    addresses.extend(lead.inboxes.iter().chain(&lead.forwards).cloned());
+    addresses.dedup();
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use mailstead_net::{Peer, TlsInfo};
+    use mailstead_smtp::server::Identity;
+    use mailstead_store::NewRecipient;
+
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    fn client(helo: &str) -> Client {
+        let peer = Peer { remote: "[::ffff:192.0.2.7]:4711".parse().unwrap(), local: "192.0.2.1:25".parse().unwrap() };
+        Client { peer, helo: helo.to_owned(), esmtp: true, tls: None, identity: None }
+    }
+
+    fn from(text: &str) -> MailFrom {
+        MailFrom { reverse_path: Address::parse(text).ok(), ..MailFrom::default() }
+    }
+
+    #[test]
+    fn a_visit_names_host_address_tls_and_sender() {
+        let mut client = client("mx.world.test");
+        assert_eq!(
+            visit(&client, &from("bob@world.test")),
+            "mx.world.test [192.0.2.7] came without TLS with mail from <bob@world.test>"
+        );
+        client.tls = Some(TlsInfo { version: "TLSv1.3".into(), cipher: "TLS_X".into(), server_name: None });
+        client.identity = Some(Identity { account: 1, address: address("alice@home.test") });
+        assert_eq!(
+            visit(&client, &from("")),
+            "alice@home.test logged in from [192.0.2.7] (mx.world.test) over TLSv1.3 (TLS_X) with mail from <>"
+        );
+    }
+
+    #[test]
+    fn a_hostile_name_makes_no_line_of_its_own() {
+        let client = client("evil\r\n\u{1b}[2J");
+        let to = RcptTo { address: address("alice@home.test"), notify: None, orcpt: None };
+        let reply = Reply::new(550, (5, 1, 1), "no\r\nsuch");
+        for text in [
+            refused_recipient(&client, &from(""), &to, &reply),
+            refused_message(&client, &from(""), &[], &reply),
+            abandoned(&client, &from(""), &[to], "because\r\nof this"),
+            accepted(&client, &from(""), 1, Some("<a\r\n\0b>"), &[], Timestamp(0)).remove(0).text,
+        ] {
+            assert!(!text.contains(char::is_control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn each_recipients_fate_is_told_under_its_addresses() {
+        let lead = |inboxes: &[&str], forwards: &[&str]| Lead {
+            recipient: NewRecipient { address: address("family@home.test"), orcpt: None, notify: None },
+            inboxes: inboxes.iter().map(|text| address(text)).collect(),
+            forwards: forwards.iter().map(|text| address(text)).collect(),
+        };
+        for (inboxes, forwards, text, addresses) in [
+            (&[][..], &[][..], "For family@home.test it is in the queue.", 1),
+            (&["a@home.test"], &[], "For family@home.test it is in the inbox of a@home.test.", 2),
+            (&[], &["x@far.test"], "family@home.test is an alias: it is in the queue for x@far.test.", 2),
+            (
+                &["a@home.test", "b@home.test"],
+                &["x@far.test"],
+                "family@home.test is an alias: it is in the inbox of a@home.test, b@home.test, and in the queue for \
+                 x@far.test.",
+                4,
+            ),
+        ] {
+            let events =
+                accepted(&client("h"), &from("bob@world.test"), 9, None, &[lead(inboxes, forwards)], Timestamp(7));
+            assert_eq!(events.len(), 2);
+            assert_eq!(events[0].addresses, [address("bob@world.test"), address("family@home.test")]);
+            assert_eq!((events[1].text.as_str(), events[1].addresses.len()), (text, addresses));
+        }
+    }
+}
