@@ -1,8 +1,11 @@
 //! Who exists: domains, accounts, aliases, passwords, settings; and where an address leads.
 
 use mailstead_message::{Address, Domain};
+use mailstead_migrations::v1;
+use redb::{ReadTransaction, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
+use crate::record::{AccountRecord, decode};
 use crate::{AccountId, Store, StoreError, Timestamp};
 
 /// A domain whose mail is ours.
@@ -107,99 +110,168 @@ pub struct Login {
     pub address: Address,
 }
 
+/// Under which name the server's relay is kept.
+pub(crate) const SMARTHOST: &str = "smarthost";
+
 impl Store {
     /// Adds a domain.
-    pub async fn add_domain(&self, _domain: Domain) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn add_domain(&self, domain: Domain) -> Result<(), StoreError> {
+        self.add(0, move |change| change.add_domain(&domain)).await
     }
+
     /// Removes a domain; refused while it has accounts or aliases.
-    pub async fn remove_domain(&self, _domain: &Domain) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn remove_domain(&self, domain: &Domain) -> Result<(), StoreError> {
+        let domain = domain.clone();
+        self.lessen(move |change| change.remove_domain(&domain)).await
     }
+
     /// Sets or clears where mail for unknown local parts goes.
-    pub async fn set_catch_all(&self, _domain: &Domain, _target: Option<Address>) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn set_catch_all(&self, domain: &Domain, target: Option<Address>) -> Result<(), StoreError> {
+        let domain = domain.clone();
+        self.add(0, move |change| change.set_catch_all(&domain, target.as_ref())).await
     }
+
     /// Sets or clears the smarthost of a domain, or with `None` of the whole server.
-    pub async fn set_smarthost(&self, _domain: Option<&Domain>, _relay: Option<Smarthost>) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn set_smarthost(&self, domain: Option<&Domain>, relay: Option<Smarthost>) -> Result<(), StoreError> {
+        let domain = domain.cloned();
+        self.add(0, move |change| change.set_smarthost(domain.as_ref(), relay.as_ref())).await
     }
+
     /// The smarthost for mail from that domain: its own, or else the server's.
-    pub fn smarthost_for(&self, _domain: Option<&Domain>) -> Result<Option<Smarthost>, StoreError> {
-        unimplemented!()
+    pub fn smarthost_for(&self, domain: Option<&Domain>) -> Result<Option<Smarthost>, StoreError> {
+        let transaction = self.shared().read()?;
+        if let Some(domain) = domain
+            && let Some(bytes) = transaction.open_table(v1::DOMAINS)?.get(domain.as_str())?
+        {
+            let record: DomainRecord = decode(bytes.value(), "a domain")?;
+            if record.smarthost.is_some() {
+                return Ok(record.smarthost);
+            }
+        }
+        let settings = transaction.open_table(v1::SETTINGS)?;
+        settings.get(SMARTHOST)?.map(|bytes| decode(bytes.value(), "the smarthost")).transpose()
     }
+
     /// All domains, by name.
     pub fn domains(&self) -> Result<Vec<DomainRecord>, StoreError> {
-        unimplemented!()
+        let table = self.shared().read()?.open_table(v1::DOMAINS)?;
+        table.iter()?.map(|entry| decode(entry?.1.value(), "a domain")).collect()
     }
+
     /// Adds an account with its standard mailboxes (INBOX, Drafts, Sent, Archive, Junk, Trash, all subscribed).
     /// Its domain must be ours and the address free.
     pub async fn add_account(
         &self,
-        _address: Address,
-        _password: &str,
-        _quota: Option<u64>,
+        address: Address,
+        password: &str,
+        quota: Option<u64>,
     ) -> Result<AccountId, StoreError> {
-        unimplemented!()
+        let password = self.passwords().make(password).await?;
+        self.add(0, move |change| change.add_account(&address, &password, quota)).await
     }
+
     /// Gives an account a further address.
-    pub async fn add_address(&self, _account: &Address, _address: Address) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn add_address(&self, account: &Address, address: Address) -> Result<(), StoreError> {
+        let account = account.clone();
+        self.add(0, move |change| change.add_address(&account, &address)).await
     }
+
     /// Takes a further address away.
-    pub async fn remove_address(&self, _account: &Address, _address: &Address) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn remove_address(&self, account: &Address, address: &Address) -> Result<(), StoreError> {
+        let (account, address) = (account.clone(), address.clone());
+        self.lessen(move |change| change.remove_address(&account, &address)).await
     }
+
     /// Sets an account's password.
-    pub async fn set_password(&self, _account: &Address, _password: &str) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn set_password(&self, account: &Address, password: &str) -> Result<(), StoreError> {
+        let (account, password) = (account.clone(), self.passwords().make(password).await?);
+        self.lessen(move |change| change.edit_account(&account, |record| record.password.clone_from(&password))).await
     }
+
     /// Disables or enables an account.
-    pub async fn set_disabled(&self, _account: &Address, _disabled: bool) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn set_disabled(&self, account: &Address, disabled: bool) -> Result<(), StoreError> {
+        let account = account.clone();
+        self.lessen(move |change| change.edit_account(&account, |record| record.disabled = disabled)).await
     }
+
     /// Sets or clears an account's quota, in bytes.
-    pub async fn set_quota(&self, _account: &Address, _quota: Option<u64>) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn set_quota(&self, account: &Address, quota: Option<u64>) -> Result<(), StoreError> {
+        let account = account.clone();
+        self.lessen(move |change| change.edit_account(&account, |record| record.quota = quota)).await
     }
+
     /// Removes an account with all its mail.
-    pub async fn remove_account(&self, _account: &Address) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn remove_account(&self, account: &Address) -> Result<(), StoreError> {
+        let account = account.clone();
+        self.lessen(move |change| change.remove_account(&account)).await
     }
+
     /// All accounts, by address.
     pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        unimplemented!()
+        let transaction = self.shared().read()?;
+        let mut accounts = Vec::new();
+        for entry in transaction.open_table(v1::ACCOUNTS)?.iter()? {
+            let (id, bytes) = entry?;
+            accounts.push(account(&transaction, AccountId(id.value()), bytes.value())?);
+        }
+        accounts.sort_by_cached_key(|account| account.address.key());
+        Ok(accounts)
     }
+
     /// One account by its id.
-    pub fn account(&self, _id: AccountId) -> Result<Option<Account>, StoreError> {
-        unimplemented!()
+    pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        let transaction = self.shared().read()?;
+        let record = transaction.open_table(v1::ACCOUNTS)?.get(id.0)?;
+        record.map(|bytes| account(&transaction, id, bytes.value())).transpose()
     }
+
     /// Adds an alias, or replaces its targets.
-    pub async fn set_alias(&self, _alias: Alias) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn set_alias(&self, alias: Alias) -> Result<(), StoreError> {
+        self.add(0, move |change| change.set_alias(&alias)).await
     }
+
     /// Removes an alias.
-    pub async fn remove_alias(&self, _address: &Address) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn remove_alias(&self, address: &Address) -> Result<(), StoreError> {
+        let address = address.clone();
+        self.lessen(move |change| change.remove_alias(&address)).await
     }
+
     /// All aliases, by address.
     pub fn aliases(&self) -> Result<Vec<Alias>, StoreError> {
-        unimplemented!()
+        let table = self.shared().read()?.open_table(v1::ALIASES)?;
+        table.iter()?.map(|entry| decode(entry?.1.value(), "an alias")).collect()
     }
-    /// Where an address leads: exact address, then without `+tag`, then the catch-all; aliases followed,
-    /// each target once, at most 10 deep and 100 wide. `postmaster` and `abuse` of a domain of ours, when
-    /// nobody has them, lead to the server's first account.
-    pub fn route(&self, _address: &Address) -> Result<Route, StoreError> {
-        unimplemented!()
-    }
-    /// True when the account may send with that address: its own addresses (plus-tags included), and
-    /// aliases that lead to it.
-    pub fn may_send_as(&self, _account: AccountId, _address: &Address) -> Result<bool, StoreError> {
-        unimplemented!()
-    }
+
     /// Checks a login name (any address of the account) and password. `Ok(None)` for unknown, wrong or disabled, in the same time for all.
     /// Hashing runs off the async threads, a bounded number at once.
-    pub async fn authenticate(&self, _login: &str, _password: &str) -> Result<Option<Login>, StoreError> {
-        unimplemented!()
+    pub async fn authenticate(&self, login: &str, password: &str) -> Result<Option<Login>, StoreError> {
+        let found = self.find_login(login)?;
+        let hash = found.as_ref().map(|(_, record)| record.password.as_str());
+        let right = self.passwords().check(password, hash).await?;
+        let admitted = found.filter(|(_, record)| right && !record.disabled);
+        Ok(admitted.map(|(id, record)| Login { id, address: record.address }))
     }
+
+    fn find_login(&self, login: &str) -> Result<Option<(AccountId, AccountRecord)>, StoreError> {
+        let Ok(address) = Address::parse(login.trim()) else { return Ok(None) };
+        let transaction = self.shared().read()?;
+        let id = transaction.open_table(v1::ADDRESSES)?.get(address.key().as_str())?.map(|value| value.value());
+        let Some(id) = id else { return Ok(None) };
+        let record = transaction.open_table(v1::ACCOUNTS)?.get(id)?;
+        record.map(|bytes| Ok((AccountId(id), decode(bytes.value(), "an account")?))).transpose()
+    }
+}
+
+fn account(transaction: &ReadTransaction, id: AccountId, bytes: &[u8]) -> Result<Account, StoreError> {
+    let record: AccountRecord = decode(bytes, "an account")?;
+    let state = transaction.open_table(v1::ACCOUNT_STATES)?.get(id.0)?.map(|state| state.value());
+    Ok(Account {
+        id,
+        address: record.address,
+        addresses: record.addresses,
+        disabled: record.disabled,
+        quota: record.quota,
+        used: state.map_or(0, |(used, _)| used),
+        created: record.created,
+    })
 }

@@ -45,4 +45,43 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::InUse | Self::DiskFull | Self::Io(_) | Self::Closed | Self::OverQuota)
     }
+
+    /// True when the disk or the database failed, not the request.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(self, Self::DiskFull | Self::Io(_) | Self::Closed)
+    }
 }
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded => Self::DiskFull,
+            _ => Self::Io(error.to_string()),
+        }
+    }
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) => error.into(),
+            redb::Error::DatabaseAlreadyOpen => Self::InUse,
+            redb::Error::DatabaseClosed => Self::Closed,
+            redb::Error::Corrupted(what) => Self::Damaged(what),
+            other => Self::Io(other.to_string()),
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                redb::Error::from(error).into()
+            }
+        }
+    )*};
+}
+
+from_redb!(StorageError, TableError, TransactionError, CommitError, DatabaseError);

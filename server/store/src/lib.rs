@@ -9,22 +9,45 @@
 //!
 //! Start reading at [`Store`].
 
+mod blob;
+mod change;
+mod chores;
 mod directory;
+mod engine;
 mod error;
 mod ids;
+mod jobs;
 mod mailbox;
+mod pack;
+mod password;
 mod queue;
+mod record;
+mod route;
+mod snapshot;
 mod story;
+mod watchers;
 
+pub use blob::Prepared;
 pub use directory::*;
 pub use error::*;
 pub use ids::*;
 pub use mailbox::*;
 pub use queue::*;
+pub use snapshot::{MessageReader, Snapshot};
 pub use story::*;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use mailstead_migrations::{MigrationError, v1};
+use redb::{ReadableDatabase as _, ReadableTable as _};
+
+use engine::{Job, Shared};
+use pack::Packs;
+use password::Passwords;
 
 /// An open store. Cheap to clone; the last clone closes it.
 ///
@@ -38,8 +61,25 @@ pub struct Store {
 }
 
 struct Inner {
-    #[expect(dead_code, reason = "the rest of the store is being built")]
-    folder: PathBuf,
+    shared: Arc<Shared>,
+    passwords: Passwords,
+    /// `None` only while it is closed.
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    writer: Option<JoinHandle<()>>,
+    /// Story events nobody waits for.
+    forgotten: Arc<AtomicUsize>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The writer answers what it was given, then ends.
+        self.jobs.take();
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer had failed");
+        }
+    }
 }
 
 /// How a store is opened.
@@ -75,18 +115,88 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::InUse`] when another process has it, [`StoreError::Newer`] when a newer version wrote it.
-    pub fn open(_folder: &Path, _options: Options) -> Result<Self, StoreError> {
-        unimplemented!()
+    pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
+        if !folder.is_dir() {
+            std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+        }
+        let database = engine::open_database(folder, &options)?;
+        std::fs::set_permissions(folder.join("store.redb"), std::fs::Permissions::from_mode(0o600))?;
+        migrate(folder, &database)?;
+        pack::sync_folder(folder)?;
+        let packs = Packs::open(folder.join("packs"))?;
+        tidy(&packs, &database)?;
+        let passwords = Passwords::new(options.password_cost)?;
+        let shared = Arc::new(Shared::new(folder.to_owned(), options, packs, database));
+        let (jobs, waiting) = mpsc::channel();
+        let writing = Arc::clone(&shared);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || engine::run(&writing, &waiting))?;
+        let inner = Inner { shared, passwords, jobs: Some(jobs), writer: Some(writer), forgotten: Arc::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// A consistent view for several reads. Keep it short: never across an await on a socket.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        unimplemented!()
+        Ok(Snapshot::new(self.shared().read()?))
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
+    }
+
+    fn forgotten(&self) -> &Arc<AtomicUsize> {
+        &self.inner.forgotten
+    }
+
+    fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        self.inner.jobs.as_ref().ok_or(StoreError::Closed)?.send(job).map_err(|_| StoreError::Closed)
     }
 }
 
-/// A consistent read view of the whole store.
-pub struct Snapshot {
-    #[expect(dead_code, reason = "the rest of the store is being built")]
-    store: Store,
+/// Brings an older store up to date, after a copy of it was made beside it.
+fn migrate(folder: &Path, database: &redb::Database) -> Result<(), StoreError> {
+    let safety_copy = |version: u32| {
+        let copy = folder.join(format!("store.before-schema-{}.redb", version + 1));
+        tracing::info!(copy = %copy.display(), "the store is copied before it is brought up to date");
+        std::fs::copy(folder.join("store.redb"), &copy)?;
+        std::fs::File::open(&copy)?.sync_all()
+    };
+    match mailstead_migrations::bring_up_to_date(database, safety_copy) {
+        Ok(_) => Ok(()),
+        Err(MigrationError::Newer { found, known }) => Err(StoreError::Newer { found, known }),
+        Err(MigrationError::SafetyCopy(error)) => Err(error.into()),
+        Err(MigrationError::Database(error)) => Err(error.into()),
+    }
+}
+
+/// Removes what a crash left behind in the packs: files no record names, and a tail no entry names.
+fn tidy(packs: &Packs, database: &redb::Database) -> Result<(), StoreError> {
+    let table = database.begin_read()?.open_table(v1::PACKS)?;
+    for pack in packs.numbers()? {
+        match table.get(pack)?.map(|state| state.value().0) {
+            Some(end) => packs.cut(pack, end)?,
+            None => packs.remove(pack)?,
+        }
+    }
+    for entry in table.iter()? {
+        let (number, state) = entry?;
+        let (pack, end) = (number.value(), state.value().0);
+        match packs.len(pack) {
+            Ok(len) if len >= end => {}
+            // The other messages must stay readable; those in it are found damaged one by one.
+            Ok(len) => tracing::error!(pack, "pack {pack} is damaged: it has {len} of {end} bytes"),
+            Err(error) => tracing::error!(pack, "pack {pack} can't be read: {error}"),
+        }
+    }
+    Ok(())
+}
+
+/// The system's clock.
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_second())
 }

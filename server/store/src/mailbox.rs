@@ -1,13 +1,13 @@
 //! Mailboxes and their messages.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
-use mailstead_message::{Summary, TraceId};
+use mailstead_message::TraceId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BlobHash, MailboxId, ModSeq, NewQueueEntry, Snapshot, Store, StoreError, StoryEvent, Timestamp, Uid,
+    AccountId, BlobHash, MailboxId, MessageReader, ModSeq, NewQueueEntry, Prepared, Store, StoreError, StoryEvent,
+    Timestamp, Uid,
 };
 
 /// What a mailbox is for (RFC 6154).
@@ -111,30 +111,6 @@ pub struct Message {
     pub prefix_len: u32,
 }
 
-/// A message on its way in: hashed, compressed and summarised, not yet stored.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    /// The blob's name.
-    pub hash: BlobHash,
-    /// Bytes of the message, uncompressed.
-    pub size: u64,
-    /// Its precomputed facts.
-    pub summary: Summary,
-    // compressed bytes (or a spool file of them) follow, private
-}
-
-impl Prepared {
-    /// Prepares a message held in memory. Costs CPU: call it off the async threads for anything large.
-    pub fn from_bytes(_message: &[u8]) -> Result<Self, StoreError> {
-        unimplemented!()
-    }
-    /// Prepares the message that is `head` followed by the spool file's bytes from `start` on. The compressed form
-    /// of a large one stays on disk until it is in the pack.
-    pub fn from_file(_head: &[u8], _spool: &std::fs::File, _start: u64) -> Result<Self, StoreError> {
-        unimplemented!()
-    }
-}
-
 /// A local delivery of an accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -232,149 +208,150 @@ pub struct Changes {
 impl Store {
     /// Takes responsibility for messages: all local deliveries and queue entries of all acceptances in one
     /// transaction. Returns after the commit is on disk; on error nothing of it is stored.
-    pub async fn accept(&self, _messages: Vec<Acceptance>) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn accept(&self, messages: Vec<Acceptance>) -> Result<(), StoreError> {
+        let bytes = messages.iter().map(|acceptance| acceptance.message.compressed.len()).sum();
+        self.add(bytes, move |change| change.accept(&messages)).await
     }
-    /// Tells of every commit that touched the account: the value is its modseq. Wakes after the commit.
-    pub fn watch(&self, _account: AccountId) -> tokio::sync::watch::Receiver<ModSeq> {
-        unimplemented!()
+
+    /// Tells of every commit that touched the account: the value is its modseq. Wakes after the commit, and before
+    /// whoever asked for the change is answered.
+    pub fn watch(&self, account: AccountId) -> tokio::sync::watch::Receiver<ModSeq> {
+        let now = self.snapshot().and_then(|snapshot| snapshot.modseq(account)).unwrap_or_default();
+        self.shared().watchers.account(account, now)
     }
+
     /// Makes a mailbox (and missing parents). Names are checked: no empty level, control character, `%` or `*`;
     /// at most 20 levels and 500 octets.
     pub async fn create_mailbox(
         &self,
-        _account: AccountId,
-        _name: &str,
-        _use: Option<SpecialUse>,
+        account: AccountId,
+        name: &str,
+        purpose: Option<SpecialUse>,
     ) -> Result<Mailbox, StoreError> {
-        unimplemented!()
+        let name = name.to_owned();
+        self.add(0, move |change| change.create_mailbox(account, &name, purpose)).await
     }
+
     /// Deletes a mailbox with its messages; refused for INBOX and while it has children.
-    pub async fn delete_mailbox(&self, _account: AccountId, _name: &str) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.lessen(move |change| change.delete_mailbox(account, &name)).await
     }
+
     /// Renames a mailbox with its children, parents made as needed; renaming INBOX moves its messages to a new mailbox (RFC 9051 6.3.6).
-    pub async fn rename_mailbox(&self, _account: AccountId, _from: &str, _to: &str) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str) -> Result<(), StoreError> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.add(0, move |change| change.rename_mailbox(account, &from, &to)).await
     }
+
     /// Subscribes or unsubscribes a name, existing or not.
-    pub async fn subscribe(&self, _account: AccountId, _name: &str, _subscribed: bool) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn subscribe(&self, account: AccountId, name: &str, subscribed: bool) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.add(0, move |change| change.subscribe(account, &name, subscribed)).await
     }
+
     /// Appends messages to a mailbox in one transaction; gives their UIDs.
-    pub async fn append(&self, _mailbox: MailboxId, _messages: Vec<Append>) -> Result<(u32, Vec<Uid>), StoreError> {
-        unimplemented!()
+    pub async fn append(&self, mailbox: MailboxId, messages: Vec<Append>) -> Result<(u32, Vec<Uid>), StoreError> {
+        let bytes = messages.iter().map(|append| append.message.compressed.len()).sum();
+        self.add(bytes, move |change| change.append(mailbox, &messages)).await
     }
+
     /// Changes flags. UIDs that don't exist are passed over.
     pub async fn change_flags(
         &self,
-        _mailbox: MailboxId,
-        _uids: Vec<Uid>,
-        _change: FlagChange,
-        _unchanged_since: Option<ModSeq>,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        flags: FlagChange,
+        unchanged_since: Option<ModSeq>,
     ) -> Result<FlagsChanged, StoreError> {
-        unimplemented!()
+        // Nothing can be deleted on a full disk if nothing can be marked as deleted.
+        self.lessen(move |change| change.change_flags(mailbox, &uids, &flags, unchanged_since)).await
     }
-    /// Copies messages, all or none; flags, keywords and internal dates go along.
-    pub async fn copy(&self, _from: MailboxId, _uids: Vec<Uid>, _to: MailboxId) -> Result<Copied, StoreError> {
-        unimplemented!()
+
+    /// Copies messages, all or none of those that exist; flags, keywords and internal dates go along.
+    pub async fn copy(&self, from: MailboxId, uids: Vec<Uid>, to: MailboxId) -> Result<Copied, StoreError> {
+        self.add(0, move |change| change.copy(from, &uids, to)).await
     }
-    /// Moves messages, all or none.
-    pub async fn move_messages(&self, _from: MailboxId, _uids: Vec<Uid>, _to: MailboxId) -> Result<Copied, StoreError> {
-        unimplemented!()
+
+    /// Moves messages, all or none of those that exist.
+    pub async fn move_messages(&self, from: MailboxId, uids: Vec<Uid>, to: MailboxId) -> Result<Copied, StoreError> {
+        self.lessen(move |change| change.move_messages(from, &uids, to)).await
     }
+
     /// Removes messages: those with `\Deleted`, limited to `uids` where given.
-    pub async fn expunge(&self, _mailbox: MailboxId, _uids: Option<Vec<Uid>>) -> Result<Vec<Uid>, StoreError> {
-        unimplemented!()
+    pub async fn expunge(&self, mailbox: MailboxId, uids: Option<Vec<Uid>>) -> Result<Vec<Uid>, StoreError> {
+        self.lessen(move |change| change.expunge(mailbox, uids.as_deref())).await
     }
-    /// Removes exactly these messages whatever their flags (POP3).
-    pub async fn remove_messages(&self, _mailbox: MailboxId, _uids: Vec<Uid>) -> Result<(), StoreError> {
-        unimplemented!()
+
+    /// Removes exactly these messages whatever their flags (POP3). UIDs that don't exist are passed over.
+    pub async fn remove_messages(&self, mailbox: MailboxId, uids: Vec<Uid>) -> Result<(), StoreError> {
+        self.lessen(move |change| change.remove_messages(mailbox, &uids)).await
     }
+
     /// Takes the recent messages of a mailbox for one session: UIDs from here on are recent for it.
-    pub async fn claim_recent(&self, _mailbox: MailboxId) -> Result<Uid, StoreError> {
-        unimplemented!()
+    pub async fn claim_recent(&self, mailbox: MailboxId) -> Result<Uid, StoreError> {
+        self.lessen(move |change| change.claim_recent(mailbox)).await
     }
+
     /// Reads a message's bytes, prefix and blob joined. Pins no snapshot while it is read.
-    pub fn open_message(&self, _mailbox: MailboxId, _uid: Uid) -> Result<MessageReader, StoreError> {
-        unimplemented!()
+    pub fn open_message(&self, mailbox: MailboxId, uid: Uid) -> Result<MessageReader, StoreError> {
+        MessageReader::open_message(self.shared(), mailbox, uid)
     }
+
     /// Reads a blob's bytes without any prefix (the queue's).
-    pub fn open_blob(&self, _blob: BlobHash) -> Result<MessageReader, StoreError> {
-        unimplemented!()
+    pub fn open_blob(&self, blob: BlobHash) -> Result<MessageReader, StoreError> {
+        MessageReader::open_blob(self.shared(), blob)
     }
 }
 
-/// Random access to a message's bytes; holds at most one decompressed chunk (1 MiB) in memory.
-/// Its blob is kept from being freed while the reader lives. Calls block on the disk.
-pub struct MessageReader {}
+/// Octets of a mailbox name.
+pub(crate) const MAX_NAME: usize = 500;
+/// Levels of a mailbox name.
+const MAX_LEVELS: usize = 20;
 
-impl MessageReader {
-    /// Length of the joined message in bytes.
-    pub fn len(&self) -> u64 {
-        unimplemented!()
-    }
-    /// True when there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-    /// The bytes of a range, cut to the message's end.
-    pub fn read(&mut self, _range: Range<u64>) -> Result<Vec<u8>, StoreError> {
-        unimplemented!()
-    }
-    /// The whole message.
-    pub fn read_all(&mut self) -> Result<Vec<u8>, StoreError> {
-        unimplemented!()
-    }
-}
+/// A checked mailbox name, INBOX in its one spelling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MailboxName(String);
 
-impl Snapshot {
-    /// All mailboxes of an account, INBOX first, then by name.
-    pub fn mailboxes(&self, _account: AccountId) -> Result<Vec<Mailbox>, StoreError> {
-        unimplemented!()
+impl MailboxName {
+    pub(crate) fn parse(name: &str) -> Result<Self, StoreError> {
+        let wrong = |why: &str| Err(StoreError::Invalid(format!("a mailbox name {why}")));
+        if name.is_empty() || name.split('/').any(str::is_empty) {
+            return wrong("can't be empty, and neither can one of its levels");
+        }
+        if name.len() > MAX_NAME || name.split('/').count() > MAX_LEVELS {
+            return wrong("has at most 500 octets and 20 levels");
+        }
+        if name.chars().any(|c| c.is_control() || matches!(c, '%' | '*' | '\u{2028}' | '\u{2029}')) {
+            return wrong("can't have control characters, % or *");
+        }
+        Ok(Self(Self::lenient(name)))
     }
-    /// A mailbox by its name; INBOX in any case.
-    pub fn mailbox_by_name(&self, _account: AccountId, _name: &str) -> Result<Option<Mailbox>, StoreError> {
-        unimplemented!()
+
+    /// A name that need not be valid, with INBOX in its one spelling.
+    pub(crate) fn lenient(name: &str) -> String {
+        let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
+        match (first.eq_ignore_ascii_case("INBOX"), rest) {
+            (true, Some(rest)) => format!("INBOX/{rest}"),
+            (true, None) => "INBOX".to_owned(),
+            (false, _) => name.to_owned(),
+        }
     }
-    /// A mailbox by its id, if it is that account's.
-    pub fn mailbox(&self, _account: AccountId, _id: MailboxId) -> Result<Option<Mailbox>, StoreError> {
-        unimplemented!()
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
-    /// Subscribed names.
-    pub fn subscriptions(&self, _account: AccountId) -> Result<Vec<String>, StoreError> {
-        unimplemented!()
+
+    pub(crate) fn is_inbox(&self) -> bool {
+        self.0 == "INBOX"
     }
-    /// All UIDs of a mailbox, ascending: the sequence numbers are their positions.
-    pub fn uids(&self, _mailbox: MailboxId) -> Result<Vec<Uid>, StoreError> {
-        unimplemented!()
+
+    /// The names above it, topmost first.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').filter_map(|(at, _)| self.0.get(..at))
     }
-    /// The messages of a UID range, ascending.
-    pub fn messages(&self, _mailbox: MailboxId, _from: Uid, _to: Uid) -> Result<Vec<Message>, StoreError> {
-        unimplemented!()
-    }
-    /// One message.
-    pub fn message(&self, _mailbox: MailboxId, _uid: Uid) -> Result<Option<Message>, StoreError> {
-        unimplemented!()
-    }
-    /// The precomputed summary of a message's blob.
-    pub fn summary(&self, _blob: BlobHash) -> Result<Summary, StoreError> {
-        unimplemented!()
-    }
-    /// The header lines of this recipient that precede the blob.
-    pub fn prefix(&self, _mailbox: MailboxId, _uid: Uid) -> Result<Vec<u8>, StoreError> {
-        unimplemented!()
-    }
-    /// What happened in a mailbox after `since`.
-    pub fn changes(&self, _mailbox: MailboxId, _since: ModSeq) -> Result<Changes, StoreError> {
-        unimplemented!()
-    }
-    /// The account's modseq.
-    pub fn modseq(&self, _account: AccountId) -> Result<ModSeq, StoreError> {
-        unimplemented!()
-    }
-    /// Keywords in use in a mailbox.
-    pub fn keywords(&self, _mailbox: MailboxId) -> Result<Vec<String>, StoreError> {
-        unimplemented!()
+
+    pub(crate) fn is_below(&self, other: &Self) -> bool {
+        self.0.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }
 }

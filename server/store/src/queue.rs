@@ -1,8 +1,11 @@
 //! Messages waiting to go out.
 
 use mailstead_message::{Address, ReversePath, TraceId};
+use mailstead_migrations::v1;
+use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
+use crate::record::decode;
 use crate::{Acceptance, BlobHash, QueueId, Store, StoreError, StoryEvent, Timestamp};
 
 /// A message to put into the queue.
@@ -146,36 +149,55 @@ pub enum QueueAction {
 
 impl Store {
     /// The entries due at `now` (not held), oldest due first.
-    pub fn due(&self, _now: Timestamp, _limit: usize) -> Result<Vec<QueueEntry>, StoreError> {
-        unimplemented!()
+    pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<QueueEntry>, StoreError> {
+        let transaction = self.shared().read()?;
+        let (due, queue) = (transaction.open_table(v1::QUEUE_DUE)?, transaction.open_table(v1::QUEUE)?);
+        let mut entries = Vec::new();
+        for key in due.range(..=(now.0, u64::MAX))?.take(limit) {
+            if let Some(bytes) = queue.get(key?.0.value().1)? {
+                entries.push(decode(bytes.value(), "a queue entry")?);
+            }
+        }
+        Ok(entries)
     }
+
     /// When the next entry is due.
     pub fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        unimplemented!()
+        let due = self.shared().read()?.open_table(v1::QUEUE_DUE)?;
+        Ok(due.first()?.map(|(key, _)| Timestamp(key.value().0)))
     }
+
     /// Wakes the runner: changes with every commit that adds to the queue or makes something due.
     pub fn watch_queue(&self) -> tokio::sync::watch::Receiver<u64> {
-        unimplemented!()
+        self.shared().watchers.queue()
     }
-    /// Writes what an attempt brought, together with the notices (DSNs) it causes, in one transaction.
+
+    /// Writes what an attempt brought, together with the notices (DSNs) it causes, in one transaction. Of an entry
+    /// that was removed meanwhile nothing is written and nobody is told.
     pub async fn settle(
         &self,
-        _id: QueueId,
-        _settlement: Settlement,
-        _notices: Vec<Acceptance>,
+        id: QueueId,
+        settlement: Settlement,
+        notices: Vec<Acceptance>,
     ) -> Result<(), StoreError> {
-        unimplemented!()
+        // Taken on a full disk as well: what a peer accepted must be written down before all else.
+        self.lessen(move |change| change.settle(id, &settlement, &notices)).await
     }
+
     /// All entries, oldest first.
     pub fn queue(&self) -> Result<Vec<QueueEntry>, StoreError> {
-        unimplemented!()
+        let queue = self.shared().read()?.open_table(v1::QUEUE)?;
+        queue.iter()?.map(|entry| decode(entry?.1.value(), "a queue entry")).collect()
     }
+
     /// One entry.
-    pub fn queue_entry(&self, _id: QueueId) -> Result<Option<QueueEntry>, StoreError> {
-        unimplemented!()
+    pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, StoreError> {
+        let queue = self.shared().read()?.open_table(v1::QUEUE)?;
+        queue.get(id.0)?.map(|bytes| decode(bytes.value(), "a queue entry")).transpose()
     }
+
     /// An operator's wish.
-    pub async fn queue_action(&self, _id: QueueId, _action: QueueAction) -> Result<(), StoreError> {
-        unimplemented!()
+    pub async fn queue_action(&self, id: QueueId, action: QueueAction) -> Result<(), StoreError> {
+        self.lessen(move |change| change.queue_action(id, action)).await
     }
 }

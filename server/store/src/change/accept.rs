@@ -1,0 +1,67 @@
+//! A message accepted: delivered to all local recipients and put into the queue, in one transaction.
+
+use super::messages::{Entry, intern};
+use super::{Change, MailboxRecord};
+use crate::{Acceptance, AccountId, Delivery, Into, MailboxId, SpecialUse, StoreError};
+
+impl Change<'_> {
+    pub(crate) fn accept(&mut self, messages: &[Acceptance]) -> Result<(), StoreError> {
+        for acceptance in messages {
+            for delivery in &acceptance.deliveries {
+                self.check_quota(delivery.account, acceptance.message.size + delivery.prefix.len() as u64)?;
+            }
+        }
+        for acceptance in messages {
+            for delivery in &acceptance.deliveries {
+                self.deliver(acceptance, delivery)?;
+            }
+            for entry in &acceptance.queue {
+                self.keep(&acceptance.message)?;
+                self.enqueue(acceptance, entry)?;
+            }
+            self.tell(acceptance.trace, &acceptance.story)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, acceptance: &Acceptance, delivery: &Delivery) -> Result<(), StoreError> {
+        let id = self.destination(delivery.account, &delivery.into)?;
+        let mut mailbox = self.mailbox(id)?;
+        let keywords = intern(&mut mailbox, &delivery.flags.keywords)?;
+        self.keep(&acceptance.message)?;
+        let entry = Entry {
+            blob: acceptance.message.hash,
+            size: acceptance.message.size + delivery.prefix.len() as u64,
+            prefix: delivery.prefix.clone(),
+            flags: delivery.flags.system,
+            keywords,
+            internal_date: acceptance.received,
+        };
+        self.add(id, &mut mailbox, entry)?;
+        self.put_mailbox(id, &mailbox)
+    }
+
+    fn destination(&self, account: AccountId, into: &Into) -> Result<MailboxId, StoreError> {
+        let wanted = match into {
+            Into::Inbox => None,
+            Into::Named(name) => self.mailbox_id(account, name)?,
+            Into::Special(purpose) => self.special(account, *purpose)?,
+        };
+        match wanted {
+            Some(id) => Ok(id),
+            None => {
+                self.mailbox_id(account, "INBOX")?.ok_or_else(|| StoreError::NotFound("the account's inbox".to_owned()))
+            }
+        }
+    }
+
+    fn special(&self, account: AccountId, purpose: SpecialUse) -> Result<Option<MailboxId>, StoreError> {
+        for id in self.mailboxes_of(account)? {
+            let record: MailboxRecord = self.mailbox(id)?;
+            if record.special_use == Some(purpose) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+}

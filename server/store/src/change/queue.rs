@@ -1,0 +1,110 @@
+//! The queue: entries come with their message and go when nobody waits any more.
+
+use redb::ReadableTable as _;
+
+use super::Change;
+use crate::record::{decode, encode};
+use crate::{
+    Acceptance, NewQueueEntry, QueueAction, QueueEntry, QueueId, QueueRecipient, RecipientState, Settlement, StoreError,
+};
+
+impl Change<'_> {
+    /// Adds an entry; its message's blob is counted by the caller.
+    pub(super) fn enqueue(&mut self, acceptance: &Acceptance, new: &NewQueueEntry) -> Result<(), StoreError> {
+        let id = QueueId(self.next("queue")?);
+        let recipients = new.recipients.iter().map(|recipient| QueueRecipient {
+            address: recipient.address.clone(),
+            orcpt: recipient.orcpt.clone(),
+            notify: recipient.notify,
+            state: RecipientState::Waiting,
+            last: None,
+        });
+        let entry = QueueEntry {
+            id,
+            trace: acceptance.trace,
+            blob: acceptance.message.hash,
+            size: acceptance.message.size,
+            created: acceptance.received,
+            due: acceptance.received,
+            attempts: 0,
+            held: false,
+            delay_notified: false,
+            reverse_path: new.reverse_path.clone(),
+            envid: new.envid.clone(),
+            ret: new.ret,
+            eight_bit: new.eight_bit,
+            smtputf8: new.smtputf8,
+            recipients: recipients.collect(),
+        };
+        self.put_entry(&entry)
+    }
+
+    pub(crate) fn settle(
+        &mut self,
+        id: QueueId,
+        settlement: &Settlement,
+        notices: &[Acceptance],
+    ) -> Result<(), StoreError> {
+        // An operator may have removed it while it was under way: without a word to the sender, as was wished.
+        let Some(mut entry) = self.entry(id)? else { return Ok(()) };
+        for (index, state, last) in &settlement.recipients {
+            if let Some(recipient) = entry.recipients.get_mut(*index) {
+                recipient.state = *state;
+                recipient.last = Some(last.clone());
+            }
+        }
+        self.accept(notices)?;
+        self.tell(entry.trace, &settlement.story)?;
+        if entry.recipients.iter().all(|recipient| recipient.state != RecipientState::Waiting) {
+            return self.drop_entry(&entry);
+        }
+        self.write().queue_due.remove((entry.due.0, id.0))?;
+        entry.attempts = entry.attempts.saturating_add(u32::from(settlement.attempted));
+        entry.delay_notified |= settlement.delay_notified;
+        entry.due = settlement.due.unwrap_or(entry.due);
+        self.put_entry(&entry)
+    }
+
+    pub(crate) fn queue_action(&mut self, id: QueueId, action: QueueAction) -> Result<(), StoreError> {
+        let mut entry = self.entry(id)?.ok_or_else(|| StoreError::NotFound(format!("the queued message {id}")))?;
+        match action {
+            QueueAction::Remove => return self.drop_entry(&entry),
+            QueueAction::Hold => {
+                self.write().queue_due.remove((entry.due.0, id.0))?;
+                entry.held = true;
+            }
+            QueueAction::Retry => {
+                self.write().queue_due.remove((entry.due.0, id.0))?;
+                entry.held = false;
+                entry.due = crate::now();
+            }
+        }
+        self.put_entry(&entry)
+    }
+
+    fn entry(&self, id: QueueId) -> Result<Option<QueueEntry>, StoreError> {
+        match self.tables.queue.get(id.0)? {
+            Some(bytes) => Ok(Some(decode(bytes.value(), "a queue entry")?)),
+            None => Ok(None),
+        }
+    }
+
+    fn put_entry(&mut self, entry: &QueueEntry) -> Result<(), StoreError> {
+        let bytes = encode(entry)?;
+        let tables = self.write();
+        tables.queue.insert(entry.id.0, bytes.as_slice())?;
+        if !entry.held {
+            tables.queue_due.insert((entry.due.0, entry.id.0), ())?;
+        }
+        self.queue_changed = true;
+        Ok(())
+    }
+
+    fn drop_entry(&mut self, entry: &QueueEntry) -> Result<(), StoreError> {
+        let tables = self.write();
+        tables.queue.remove(entry.id.0)?;
+        tables.queue_due.remove((entry.due.0, entry.id.0))?;
+        self.queue_changed = true;
+        self.release(entry.blob)
+    }
+}
