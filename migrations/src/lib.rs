@@ -10,7 +10,7 @@
 
 pub mod v1;
 
-use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 
 /// The version this program writes.
 pub const CURRENT: u32 = 1;
@@ -96,7 +96,7 @@ fn version(database: &Database) -> Result<u32, redb::Error> {
         Err(TableError::TableDoesNotExist(_)) => return Ok(0),
         Err(error) => return Err(error.into()),
     };
-    let Some(value) = redb::ReadableTable::get(&meta, VERSION_KEY)? else { return Ok(0) };
+    let Some(value) = meta.get(VERSION_KEY)? else { return Ok(0) };
     match <[u8; 4]>::try_from(value.value()) {
         Ok(bytes) => Ok(u32::from_le_bytes(bytes)),
         Err(_) => Err(redb::Error::Corrupted("the schema version is not a number".to_owned())),
@@ -129,7 +129,7 @@ mod tests {
 
     fn a(database: &Database) -> u32 {
         let notes = database.begin_read().unwrap().open_table(NOTES).unwrap();
-        redb::ReadableTable::get(&notes, "a").unwrap().unwrap().value()
+        notes.get("a").unwrap().unwrap().value()
     }
 
     fn no_copy(_: u32) -> std::io::Result<()> {
