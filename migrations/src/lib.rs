@@ -10,7 +10,7 @@
 
 pub mod v1;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
+use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
 /// The version this program writes.
 pub const CURRENT: u32 = 1;
@@ -106,6 +106,8 @@ fn version(database: &Database) -> Result<u32, redb::Error> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use redb::ReadableTable as _;
+
     use super::*;
 
     const NOTES: TableDefinition<'static, &'static str, u32> = TableDefinition::new("notes");
