@@ -202,8 +202,9 @@ async fn a_message_too_large_for_memory_arrives_whole() {
     let house = House::build().await;
     house.alias("out@home.test", &["eve@far.test"]).await;
     let mut guest = guest(&house).await;
-    let lines: String = (0..40_000).map(|number| format!("This is line {number} of a long letter.\r\n")).collect();
-    assert!(lines.len() > 10 * SPOOL_ABOVE);
+    let lines: String = (0..140_000).map(|number| format!("This is line {number} of a long letter.\r\n")).collect();
+    // So large that the store, too, keeps what it makes of it on disk.
+    assert!(lines.len() > 5 << 20 && SPOOL_ABOVE < 1 << 20);
     let text = format!("Return-Path: <forged@bank.test>\r\nSubject: long\r\n\r\n{lines}Gr\u{fc}\u{df}e\r\n");
     let to = ["<alice@home.test>", "<out@home.test>"];
     assert!(guest.letter("<bob@world.test> BODY=8BITMIME", &to, &text).await.starts_with("250 "));
