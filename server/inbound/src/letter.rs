@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
 use mailstead_message::header;
@@ -74,6 +75,11 @@ impl Letter {
         self.size.saturating_sub(self.header_len as u64)
     }
 
+    /// The body's place in the spool; the store may write its own behind it.
+    fn body(&self) -> Range<u64> {
+        self.header_len as u64..self.size
+    }
+
     /// True when the body has bytes beyond ASCII.
     ///
     /// # Errors
@@ -81,7 +87,7 @@ impl Letter {
     pub fn body_has_eight_bits(&self) -> Result<bool, StoreError> {
         match &self.source {
             Source::Memory(message) => Ok(!message.get(self.header_len..).unwrap_or_default().is_ascii()),
-            Source::Spooled { file, .. } => has_eight_bits(file, self.header_len as u64).map_err(unreadable),
+            Source::Spooled { file, .. } => has_eight_bits(file, self.body()).map_err(unreadable),
         }
     }
 
@@ -95,7 +101,7 @@ impl Letter {
                 let body = message.get(self.header_len..).unwrap_or_default();
                 Prepared::from_bytes(&[head, body].concat())
             }
-            Source::Spooled { file, .. } => Prepared::from_file(head, file, self.header_len as u64),
+            Source::Spooled { file, .. } => Prepared::from_file(head, file, self.body()),
         }
     }
 }
@@ -127,19 +133,19 @@ fn read_header(file: &File) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-fn has_eight_bits(file: &File, from: u64) -> io::Result<bool> {
+fn has_eight_bits(file: &File, place: Range<u64>) -> io::Result<bool> {
     let mut block = vec![0; BLOCK];
-    let mut at = from;
-    loop {
-        let read = file.read_at(&mut block, at)?;
-        if read == 0 {
-            return Ok(false);
-        }
-        if !block.get(..read).unwrap_or_default().is_ascii() {
+    let mut at = place.start;
+    while at < place.end {
+        let wanted = usize::try_from(place.end - at).map_or(BLOCK, |left| left.min(BLOCK));
+        let part = block.get_mut(..wanted).unwrap_or_default();
+        file.read_exact_at(part, at)?;
+        if !part.is_ascii() {
             return Ok(true);
         }
-        at += read as u64;
+        at += wanted as u64;
     }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -213,5 +219,8 @@ mod tests {
                 assert_eq!(Letter::open(body).unwrap().body_has_eight_bits().unwrap(), expected);
             }
         }
+        let Body::Spooled { mut file, len } = spooled(b"A: b\r\n\r\nbody\r\n") else { panic!("it is spooled") };
+        file.write_all(b"\xff of somebody else").unwrap();
+        assert!(!Letter::open(Body::Spooled { file, len }).unwrap().body_has_eight_bits().unwrap());
     }
 }

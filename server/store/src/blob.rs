@@ -1,6 +1,7 @@
 //! A message's bytes on their way in: hashed, compressed in chunks, summarised.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -90,22 +91,22 @@ impl Prepared {
         })
     }
 
-    /// Prepares the message that is `head` followed by the spool file's bytes from `start` on. The compressed form
-    /// of a large one stays on disk, behind the message in the spool file, until it is in the pack.
+    /// Prepares the message that is `head` followed by the bytes of the spool file in `body`. The compressed form of a
+    /// large one stays on disk, behind all that is in the spool file, until it is in the pack.
     ///
     /// # Errors
     /// [`StoreError::DiskFull`] or [`StoreError::Io`] of the spool file.
-    pub fn from_file(head: &[u8], spool: &File, start: u64) -> Result<Self, StoreError> {
+    pub fn from_file(head: &[u8], spool: &File, body: Range<u64>) -> Result<Self, StoreError> {
         // One large message in memory at a time, for as long as its structure is read.
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let end = spool.metadata()?.len();
-        let body = usize::try_from(end.saturating_sub(start)).map_err(|_| too_large())?;
+        let len = usize::try_from(body.end.saturating_sub(body.start)).map_err(|_| too_large())?;
         let mut message = Vec::new();
-        message.try_reserve_exact(head.len() + body).map_err(|_| too_large())?;
+        message.try_reserve_exact(head.len() + len).map_err(|_| too_large())?;
         message.extend_from_slice(head);
-        message.resize(head.len() + body, 0);
-        spool.read_exact_at(message.get_mut(head.len()..).unwrap_or_default(), start)?;
+        message.resize(head.len() + len, 0);
+        spool.read_exact_at(message.get_mut(head.len()..).unwrap_or_default(), body.start)?;
         if message.len() <= HOLD {
             return Self::from_bytes(&message);
         }

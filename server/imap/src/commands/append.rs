@@ -178,7 +178,10 @@ impl Spool {
         match self {
             Self::Nowhere => Prepared::from_bytes(&[]),
             Self::Memory(bytes) => Prepared::from_bytes(&bytes),
-            Self::File(file) => Prepared::from_file(&[], &file, 0),
+            Self::File(file) => {
+                let size = file.metadata().map_err(|error| StoreError::Io(error.to_string()))?.len();
+                Prepared::from_file(&[], &file, 0..size)
+            }
             Self::Failed(error) => Err(error),
         }
     }
