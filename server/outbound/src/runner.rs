@@ -77,7 +77,7 @@ impl Runner {
                 let next = store.next_due()?;
                 // Nothing is ever due so late: the clock was set back, and what waits must not wait with it.
                 let until = next.filter(|next| *next > horizon).unwrap_or(now);
-                Ok((store.due(until, limit)?, next))
+                Ok::<_, StoreError>((store.due(until, limit)?, next))
             };
             let (due, next) =
                 tokio::task::spawn_blocking(look).await.map_err(|error| StoreError::Io(error.to_string()))??;
