@@ -293,9 +293,10 @@ fn unquote(text: &str) -> Result<String, AddressError> {
     Err(AddressError::LocalPart)
 }
 
-/// Control characters, and those that break or turn round the line in which the address is shown.
+/// Control characters, and those that break or turn round the line in which the address is shown, or make two
+/// addresses look alike.
 fn is_forbidden(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    character.is_control() || is_invisible(character)
 }
 
 /// Characters that UTS 46 drops without a word, so that two names that look alike would become one. The joiners

@@ -260,9 +260,9 @@ fn rcpt(recipient: &Recipient, offered: &Capabilities) -> Vec<u8> {
         if let Some(notify) = recipient.notify {
             let wishes = [(notify.success, "SUCCESS"), (notify.failure, "FAILURE"), (notify.delay, "DELAY")];
             let words: Vec<&str> = wishes.iter().filter(|(wished, _)| *wished).map(|(_, word)| *word).collect();
-            if notify.never || words.is_empty() {
+            if notify.never {
                 line.push_str(" NOTIFY=NEVER");
-            } else {
+            } else if !words.is_empty() {
                 line.push_str(&format!(" NOTIFY={}", words.join(",")));
             }
         }
