@@ -365,6 +365,7 @@ mod tests {
             ("a\0b@home.test", LocalPart),
             ("a\u{85}b@home.test", LocalPart),
             ("a\u{202e}b@home.test", LocalPart),
+            ("ali\u{200b}ce@home.test", LocalPart),
             (&long_local, LocalPart),
             ("alice@home.test.", Domain),
             ("alice@.home.test", Domain),
