@@ -293,9 +293,10 @@ fn unquote(text: &str) -> Result<String, AddressError> {
     Err(AddressError::LocalPart)
 }
 
-/// Control characters, and those that break or turn round the line in which the address is shown.
+/// Control characters, and those that break or turn round the line in which the address is shown, or make two
+/// addresses look alike.
 fn is_forbidden(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    character.is_control() || is_invisible(character)
 }
 
 /// Characters that UTS 46 drops without a word, so that two names that look alike would become one. The joiners
@@ -364,6 +365,7 @@ mod tests {
             ("a\0b@home.test", LocalPart),
             ("a\u{85}b@home.test", LocalPart),
             ("a\u{202e}b@home.test", LocalPart),
+            ("ali\u{200b}ce@home.test", LocalPart),
             (&long_local, LocalPart),
             ("alice@home.test.", Domain),
             ("alice@.home.test", Domain),

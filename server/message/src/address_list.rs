@@ -244,15 +244,18 @@ impl Tokens<'_> {
         while let Some(&byte) = self.bytes.get(self.at) {
             self.at += 1;
             match byte {
-                b'\\' => {
-                    text.extend(self.bytes.get(self.at));
-                    self.at += 1;
-                }
+                b'\\' => text.extend(self.quoted_pair()),
                 _ if byte == close => break,
                 _ => text.push(byte),
             }
         }
         text
+    }
+
+    /// Takes what stands behind a backslash.
+    fn quoted_pair(&mut self) -> Option<u8> {
+        self.at += 1;
+        self.bytes.get(self.at - 1).copied()
     }
 
     /// Takes a comment whose first parenthesis is behind us; those nested in it are kept.
@@ -262,8 +265,7 @@ impl Tokens<'_> {
             self.at += 1;
             match byte {
                 b'\\' => {
-                    text.extend(self.bytes.get(self.at));
-                    self.at += 1;
+                    text.extend(self.quoted_pair());
                     continue;
                 }
                 b'(' => depth += 1,

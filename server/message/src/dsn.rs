@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::address::Address;
 use crate::header::{self, date};
 use crate::transfer::encode_quoted_printable;
+use crate::xtext::encode_utf8_address;
 
 mod text;
 
@@ -16,6 +17,8 @@ mod text;
 pub const MAX_RETURNED: usize = 256 * 1024;
 /// Bytes of a returned header.
 const MAX_RETURNED_HEADER: usize = 64 * 1024;
+/// Bytes of a line without its end.
+const MAX_LINE: usize = 998;
 
 /// What a notification tells.
 #[derive(Debug, Clone)]
@@ -144,7 +147,7 @@ impl Report<'_> {
 
     fn for_programs(&self) -> String {
         let mut text = format!("Reporting-MTA: dns; {}\r\n", self.hostname);
-        if let Some(id) = self.envelope_id {
+        if let Some(id) = self.envelope_id.filter(|id| !id.trim().is_empty()) {
             let _ = write!(text, "Original-Envelope-Id: {}\r\n", printable(id));
         }
         let _ = write!(text, "Arrival-Date: {}\r\n", date(self.arrived));
@@ -159,7 +162,7 @@ impl Report<'_> {
 
     fn recipient_fields(&self, recipient: &Recipient<'_>, text: &mut String) {
         if let Some((kind, address)) = recipient.original {
-            let typed = self.typed(printable(kind).as_str(), address);
+            let typed = self.typed(&printable(kind), address);
             let _ = write!(text, "Original-Recipient: {typed}\r\n");
         }
         let (class, subject, detail) = recipient.status;
@@ -187,45 +190,39 @@ impl Report<'_> {
     /// An address with its type; one beyond ASCII is of type `utf-8`, and written in ASCII unless SMTPUTF8 carries the
     /// report (RFC 6533 3).
     fn typed(&self, kind: &str, address: &str) -> String {
-        if address.is_ascii() {
+        if address.is_ascii() && !kind.eq_ignore_ascii_case("utf-8") {
             return format!("{kind};{}", printable(address));
         }
-        let mut typed = String::from("utf-8;");
-        for character in address.chars() {
-            match character {
-                '\\' | '+' | '=' => {
-                    let _ = write!(typed, "\\x{{{:02X}}}", u32::from(character));
-                }
-                '!'..='~' => typed.push(character),
-                _ if self.smtputf8 && !character.is_ascii() && !character.is_control() => typed.push(character),
-                _ => {
-                    let _ = write!(typed, "\\x{{{:02X}}}", u32::from(character));
-                }
-            }
-        }
-        typed
+        format!("utf-8;{}", encode_utf8_address(address, self.smtputf8))
+    }
+
+    fn returns_all(&self) -> bool {
+        self.full && self.original.len() <= MAX_RETURNED && !has_long_lines(self.original)
     }
 
     /// The original or its header.
     fn returned(&self) -> Vec<u8> {
-        if self.full && self.original.len() <= MAX_RETURNED {
+        if self.returns_all() {
             let encoding = if self.original.is_ascii() { "7bit" } else { "8bit" };
             let kind = if self.smtputf8 && !self.original.is_ascii() { "global" } else { "rfc822" };
             let head = format!("Content-Type: message/{kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
             return [head.into_bytes(), with_crlf(self.original)].concat();
         }
         let header = with_crlf(bounded_header(self.original));
-        let (kind, encoding, header) = match (header.is_ascii(), self.smtputf8 && std::str::from_utf8(&header).is_ok())
-        {
-            (true, _) => ("text/rfc822-headers", "7bit", header),
-            (false, true) => ("message/global-headers", "8bit", header),
-            (false, false) => {
-                ("text/rfc822-headers", "quoted-printable", encode_quoted_printable(&header).into_bytes())
-            }
+        let global = self.smtputf8 && std::str::from_utf8(&header).is_ok();
+        let (kind, encoding, header) = match (has_long_lines(&header), header.is_ascii()) {
+            (false, true) => ("text/rfc822-headers", "7bit", header),
+            (false, false) if global => ("message/global-headers", "8bit", header),
+            _ => ("text/rfc822-headers", "quoted-printable", encode_quoted_printable(&header).into_bytes()),
         };
         let head = format!("Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
         [head.into_bytes(), header].concat()
     }
+}
+
+/// True when a line is longer than SMTP lets pass (RFC 5321 4.5.3.1.6).
+fn has_long_lines(bytes: &[u8]) -> bool {
+    bytes.split(|byte| matches!(byte, b'\r' | b'\n')).any(|line| line.len() > MAX_LINE)
 }
 
 /// The header without its empty line, in whole lines.

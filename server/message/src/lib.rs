@@ -3,7 +3,7 @@
 //! [`address`]: addresses and domains, parsed once and never checked again. [`header`]: the header block, read and
 //! edited without touching other bytes. [`received`]: the trace fields we add. [`summary`]: what IMAP lists, computed
 //! once at delivery by the one-pass parser in [`mime`]. [`text`]: decoded text for searching. [`dsn`]: delivery
-//! notifications. [`trace`]: the name of one message's life.
+//! notifications, [`xtext`] their encodings. [`trace`]: the name of one message's life.
 //!
 //! **Invariant:** this room is pure. It takes bytes and gives values; it opens no file, no socket, asks
 //! no clock and knows nothing of accounts. Every function is bounded in time and depth whatever the bytes: cost grows
@@ -27,6 +27,7 @@ pub mod summary;
 pub mod text;
 pub mod trace;
 mod transfer;
+pub mod xtext;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use summary::Summary;

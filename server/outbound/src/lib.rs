@@ -3,7 +3,7 @@
 //! [`Submission`] takes our own people's letters (`submission`), looks at their headers and completes them
 //! (`completion`). The [`Runner`] looks at what is due (`runner`), cuts each entry into parts by destination (`run`),
 //! hands them to workers (`dispatch`) that find a server (`mx`, `search`), send (`attempt`) and write down what came of
-//! it together with the reports it causes (`settle`, `report`, `dsn`, `retry`).
+//! it together with the reports it causes (`settle`, `report`, `retry`).
 //!
 //! **Invariants:** what a peer has accepted is written down before anything else is done, and is never sent again by
 //! the same process, even if it can't be written. A refusal is permanent only if a server or the DNS clearly said so;
@@ -18,7 +18,6 @@ mod completion;
 mod context;
 mod destination;
 mod dispatch;
-mod dsn;
 mod mx;
 mod policy;
 mod reach;

@@ -2,40 +2,22 @@
 
 use mailstead_inbound::{Post, post};
 use mailstead_message::TraceId;
+use mailstead_message::dsn::{Action, MAX_RETURNED, Recipient, Report};
 use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, StoreError, Timestamp};
 
 use crate::attempt::Verdict;
-use crate::dsn::{Dsn, Recipient, Returned};
 use crate::{Context, retry};
 
-/// Largest message returned whole with RET=FULL; of larger ones the header is enough to know them by.
-const MAX_RETURNED: u64 = 1 << 20;
-/// Most of a message read to find its header.
-const MAX_HEADER: u64 = 64 << 10;
-
-/// What a report is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Not delivered, and never will be.
-    Failed,
-    /// Not delivered yet.
-    Delayed,
-    /// Handed to a server that makes no reports of success itself.
-    Relayed,
-}
-
-impl Kind {
-    /// True when a recipient's NOTIFY asks for it; without NOTIFY, failure and delay are told (RFC 3461 4.1, 5.2.5).
-    pub(crate) fn is_wanted(self, notify: Option<Notify>) -> bool {
-        let notify = notify.unwrap_or(Notify { failure: true, delay: true, ..Notify::default() });
-        let asked = match self {
-            Self::Failed => notify.failure,
-            Self::Delayed => notify.delay,
-            Self::Relayed => notify.success,
-        };
-        // Nothing set and not NEVER is the store's way to say default.
-        let default = Notify { never: notify.never, ..Notify::default() } == notify && self != Self::Relayed;
-        !notify.never && (asked || default)
+/// True when a recipient's NOTIFY asks to be told of that; without NOTIFY, failure and delay are told (RFC 3461 4.1,
+/// 5.2.5).
+pub(crate) fn is_wanted(action: Action, notify: Option<Notify>) -> bool {
+    let notify = notify.unwrap_or_default();
+    // Nothing set and not NEVER is the store's way to say default.
+    let default = notify == Notify::default();
+    match action {
+        Action::Failed => notify.failure || default,
+        Action::Delayed => notify.delay || default,
+        Action::Relayed | Action::Expanded | Action::Delivered => notify.success,
     }
 }
 
@@ -44,36 +26,34 @@ impl Kind {
 pub(crate) async fn compose(
     context: &Context,
     entry: &QueueEntry,
-    kind: Kind,
-    verdicts: &[Verdict],
+    news: &[(Action, Verdict)],
     now: Timestamp,
     told: &mut Vec<String>,
 ) -> Result<Option<Acceptance>, StoreError> {
-    let Some(sender) = &entry.reverse_path else { return Ok(None) };
+    let Some(sender) = entry.reverse_path.as_ref().filter(|_| !news.is_empty()) else { return Ok(None) };
     let trace = TraceId::new(u64::try_from(now.0).unwrap_or(0), rand::random());
-    let hostname = context.policy.hostname.as_str();
-    let dsn = Dsn {
-        kind,
-        hostname,
-        id: trace.to_string(),
-        sender,
-        now,
-        arrived: entry.created,
-        retry_until: retry::last_try(&context.policy.schedule, entry),
-        envid: entry.envid.as_deref(),
-        recipients: verdicts.iter().filter_map(|verdict| about(entry, verdict)).collect(),
-        returned: returned_part(context, entry, kind).await?,
+    let retry_until = retry::last_try(&context.policy.schedule, entry);
+    let report = Report {
+        hostname: &context.policy.hostname,
+        id: &trace.to_string(),
+        to: sender,
+        now: now.0,
+        arrived: entry.created.0,
+        envelope_id: entry.envid.as_deref(),
+        recipients: news
+            .iter()
+            .filter_map(|(action, verdict)| about(entry, *action, verdict, now, retry_until))
+            .collect(),
+        original: &original(context, entry).await?,
+        full: returns_all(entry, news),
+        smtputf8: sender.needs_smtputf8(),
     };
-    let message = dsn.render();
-    let what = match kind {
-        Kind::Failed => "failed",
-        Kind::Delayed => "is delayed",
-        Kind::Relayed => "succeeded as far as can be told",
-    };
+    let message = report.compose();
+    let smtputf8 = report.smtputf8;
+    let what = outcome(news);
     let text = format!("This is our report to {sender} that the delivery of message {} {what}.", entry.trace);
     let (store, to) = (context.store.clone(), sender.clone());
-    let posting =
-        move || post(&store, Post { to: &to, message: &message, smtputf8: false, trace, at: now, told: text });
+    let posting = move || post(&store, Post { to: &to, message: &message, smtputf8, trace, at: now, told: text });
     let posted = tokio::task::spawn_blocking(posting).await.map_err(|error| StoreError::Io(error.to_string()))??;
     told.push(match &posted {
         Some(_) => format!("{sender} is told that the delivery {what} (message {trace})."),
@@ -82,50 +62,56 @@ pub(crate) async fn compose(
     Ok(posted)
 }
 
+/// The worst of the news, in a few words.
+fn outcome(news: &[(Action, Verdict)]) -> &'static str {
+    match news.iter().map(|(action, _)| *action).min() {
+        Some(Action::Failed) | None => "failed",
+        Some(Action::Delayed) => "is delayed",
+        Some(Action::Relayed | Action::Expanded | Action::Delivered) => "succeeded as far as can be told",
+    }
+}
+
 /// A time for people and stories.
 pub(crate) fn time(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |time| time.to_string())
 }
 
-fn about<'a>(entry: &'a QueueEntry, verdict: &'a Verdict) -> Option<Recipient<'a>> {
+fn about<'a>(
+    entry: &'a QueueEntry,
+    action: Action,
+    verdict: &'a Verdict,
+    now: Timestamp,
+    retry_until: Timestamp,
+) -> Option<Recipient<'a>> {
     let recipient = entry.recipients.get(verdict.recipient)?;
     Some(Recipient {
         address: &recipient.address,
         original: recipient.orcpt.as_ref().map(|(kind, address)| (kind.as_str(), address.as_str())),
+        action,
         status: verdict.status,
-        text: &verdict.text,
+        explanation: &verdict.text,
         remote: verdict.remote.as_deref(),
-        reply: verdict.reply.as_deref(),
+        diagnostic: verdict.reply.as_deref(),
+        last_attempt: Some(now.0),
+        retry_until: Some(retry_until.0),
     })
 }
 
-/// The header of the original, or all of it where RET=FULL asks for that; RET counts for failures only
-/// (RFC 3461 4.3).
-async fn returned_part(context: &Context, entry: &QueueEntry, kind: Kind) -> Result<Returned, StoreError> {
-    let (store, blob) = (context.store.clone(), entry.blob);
-    let full = kind == Kind::Failed && entry.ret == Some(Ret::Full) && entry.size <= MAX_RETURNED;
-    let read = move || {
-        let end = if full { MAX_RETURNED } else { MAX_HEADER };
-        store.open_blob(blob)?.read(0..end)
-    };
-    match tokio::task::spawn_blocking(read).await.map_err(|error| StoreError::Io(error.to_string()))? {
-        Ok(bytes) if full => Ok(Returned::Message(bytes)),
-        Ok(mut bytes) => {
-            bytes.truncate(header_len(&bytes));
-            Ok(Returned::Header(bytes))
-        }
-        Err(error) if error.is_temporary() => Err(error),
-        // The sender must hear of the failure even if nothing of the message can be shown.
-        Err(_) => Ok(Returned::Header(Vec::new())),
-    }
+/// RET counts for failures only (RFC 3461 4.3).
+fn returns_all(entry: &QueueEntry, news: &[(Action, Verdict)]) -> bool {
+    let failed = news.iter().any(|(action, _)| *action == Action::Failed);
+    failed && entry.ret == Some(Ret::Full) && entry.size <= MAX_RETURNED as u64
 }
 
-/// Length of the header with the line end of its last line, or of the whole lines there are.
-fn header_len(message: &[u8]) -> usize {
-    if let Some(end) = message.windows(4).position(|window| window == b"\r\n\r\n") {
-        return end + 2;
+/// As much of the original as a report may return.
+async fn original(context: &Context, entry: &QueueEntry) -> Result<Vec<u8>, StoreError> {
+    let (store, blob) = (context.store.clone(), entry.blob);
+    let read = move || store.open_blob(blob)?.read(0..MAX_RETURNED as u64);
+    match tokio::task::spawn_blocking(read).await.map_err(|error| StoreError::Io(error.to_string()))? {
+        Err(error) if error.is_temporary() => Err(error),
+        // The sender must hear of the failure even if nothing of the message can be shown.
+        read => Ok(read.unwrap_or_default()),
     }
-    message.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
 
 #[cfg(test)]
@@ -146,17 +132,8 @@ mod tests {
             (Some(all), true, true, true),
             (Some(Notify { failure: true, ..Notify::default() }), true, false, false),
         ] {
-            let wanted = [Kind::Failed, Kind::Delayed, Kind::Relayed].map(|kind| kind.is_wanted(notify));
+            let wanted = [Action::Failed, Action::Delayed, Action::Relayed].map(|action| is_wanted(action, notify));
             assert_eq!(wanted, [failed, delayed, relayed], "{notify:?}");
-        }
-    }
-
-    #[test]
-    fn the_header_ends_before_the_empty_line() {
-        for (message, length) in
-            [(&b"A: b\r\n\r\nbody"[..], 6), (b"A: b\r\nC: d\r\n", 12), (b"A: b\r\nC: d", 6), (b"", 0)]
-        {
-            assert_eq!(header_len(message), length, "{}", message.escape_ascii());
         }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mailstead_message::Address;
+use mailstead_message::dsn::Action;
 use mailstead_store::{Acceptance, RecipientState, Settlement, StoreError, StoryEvent, Timestamp};
 
 use crate::attempt::{Fate, Verdict};
-use crate::report::{self, Kind};
+use crate::report;
 use crate::run::{Part, Run};
 use crate::{Context, retry};
 
@@ -27,20 +28,19 @@ pub(crate) async fn settle(context: &Context, part: &Part, mut verdicts: Vec<Ver
         attempted: still_waiting.is_some(),
         ..Settlement::default()
     };
-    let mut reports = vec![(Kind::Failed, wanted(run, Kind::Failed, &verdicts))];
-    reports.push((Kind::Relayed, wanted(run, Kind::Relayed, &verdicts)));
+    let mut news = wanted(run, Action::Failed, &verdicts);
+    news.extend(wanted(run, Action::Relayed, &verdicts));
     if let Some(waiting) = still_waiting.filter(|waiting| !waiting.is_empty()) {
         let due = retry::next_try(&context.policy.schedule, &run.entry, now, rand::random());
         told.push(format!("The next try will be at {}.", report::time(due)));
         settlement.due = Some(due);
         if retry::notice_is_due(&context.policy.schedule, &run.entry, now) {
             settlement.delay_notified = true;
-            reports.push((Kind::Delayed, wanted(run, Kind::Delayed, &waiting)));
+            news.extend(wanted(run, Action::Delayed, &waiting));
         }
     }
-    reports.retain(|(_, verdicts)| !verdicts.is_empty());
     log(run, &verdicts);
-    write(context, part, settlement, &reports, told, now).await;
+    write(context, part, settlement, news, told, now).await;
 }
 
 fn state(verdict: &Verdict) -> RecipientState {
@@ -65,21 +65,22 @@ fn give_up_if_old(context: &Context, run: &Run, verdicts: &mut [Verdict], now: T
     }
 }
 
-/// The verdicts the sender wants a report of.
-fn wanted(run: &Run, kind: Kind, verdicts: &[Verdict]) -> Vec<Verdict> {
+/// The verdicts of that kind, as far as the sender wants to hear of them.
+fn wanted(run: &Run, action: Action, verdicts: &[Verdict]) -> Vec<(Action, Verdict)> {
     // Never a report on a report (RFC 3464 2, RFC 5321 6.1).
     if run.entry.reverse_path.is_none() {
         return Vec::new();
     }
-    let of_kind = |verdict: &&Verdict| match kind {
-        Kind::Failed => verdict.fate == Fate::Failed,
-        Kind::Relayed => verdict.fate == Fate::Delivered { reports: false },
-        Kind::Delayed => verdict.fate == Fate::Later,
+    let is_such = |verdict: &&Verdict| match action {
+        Action::Failed => verdict.fate == Fate::Failed,
+        Action::Delayed => verdict.fate == Fate::Later,
+        Action::Relayed => verdict.fate == Fate::Delivered { reports: false },
+        Action::Expanded | Action::Delivered => false,
     };
-    let wishes = |verdict: &&Verdict| {
-        run.entry.recipients.get(verdict.recipient).is_some_and(|recipient| kind.is_wanted(recipient.notify))
+    let is_wished = |verdict: &&Verdict| {
+        run.entry.recipients.get(verdict.recipient).is_some_and(|recipient| report::is_wanted(action, recipient.notify))
     };
-    verdicts.iter().filter(of_kind).filter(wishes).cloned().collect()
+    verdicts.iter().filter(is_such).filter(is_wished).map(|verdict| (action, verdict.clone())).collect()
 }
 
 fn log(run: &Run, verdicts: &[Verdict]) {
@@ -100,17 +101,14 @@ async fn write(
     context: &Context,
     part: &Part,
     settlement: Settlement,
-    reports: &[(Kind, Vec<Verdict>)],
+    mut news: Vec<(Action, Verdict)>,
     mut told: Vec<String>,
     now: Timestamp,
 ) {
     let entry = &part.run.entry;
-    let mut with_reports = true;
     let mut wait = FIRST_WAIT;
     loop {
-        let error = match try_write(context, part, &settlement, if with_reports { reports } else { &[] }, &told, now)
-            .await
-        {
+        let error = match try_write(context, part, &settlement, &news, &told, now).await {
             Ok(()) => return,
             Err(StoreError::NotFound(_)) => {
                 tracing::info!(trace = %entry.trace, queue = %entry.id, "the message was removed from the queue meanwhile");
@@ -119,10 +117,10 @@ async fn write(
             Err(error) => error,
         };
         let hopeless = !error.is_temporary() || matches!(error, StoreError::OverQuota);
-        if hopeless && with_reports && !reports.is_empty() {
+        if hopeless && !news.is_empty() {
             tracing::warn!(trace = %entry.trace, queue = %entry.id, "the report can't be delivered: {error}");
             told.push(format!("The report to the sender could not be delivered: {error}."));
-            with_reports = false;
+            news.clear();
             continue;
         }
         if hopeless {
@@ -140,16 +138,13 @@ async fn try_write(
     context: &Context,
     part: &Part,
     settlement: &Settlement,
-    reports: &[(Kind, Vec<Verdict>)],
+    news: &[(Action, Verdict)],
     told: &[String],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let entry = &part.run.entry;
     let mut told = told.to_vec();
-    let mut notices: Vec<Acceptance> = Vec::new();
-    for (kind, verdicts) in reports {
-        notices.extend(report::compose(context, entry, *kind, verdicts, now, &mut told).await?);
-    }
+    let notices: Vec<Acceptance> = report::compose(context, entry, news, now, &mut told).await?.into_iter().collect();
     let addresses: Vec<Address> = entry
         .reverse_path
         .iter()

@@ -6,6 +6,9 @@
 /// Octets of a command outside its literals. RFC 7162 section 4 asks for at least 8192; clients list thousands
 /// of UIDs in one command.
 pub const MAX_LINE: usize = 64 << 10;
+/// Literals of one command. Each is announced with all that came before it, so that ten thousand empty ones would cost
+/// ten thousand times the command; no client needs more than a few.
+pub const MAX_LITERALS: usize = 200;
 
 /// What the bytes so far amount to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub enum Frame {
     Chunk(Vec<u8>),
     /// The streamed literal ended; what follows is the rest of its command.
     ChunksEnd,
-    /// The line is longer than [`MAX_LINE`]; nothing more can be understood.
+    /// The line is longer than [`MAX_LINE`], or has more than [`MAX_LITERALS`]; nothing more can be understood.
     TooLong(Vec<u8>),
 }
 
@@ -39,12 +42,17 @@ pub struct Literal {
 #[derive(Debug, Default)]
 pub struct Framer {
     input: Vec<u8>,
+    /// Bytes at the front of the input that are done with, and wiped. They go when more is read, not with each command:
+    /// many small ones in one block would each move what is behind them. All other offsets count from here.
+    done: usize,
     /// Where the search for the next line end goes on.
     scanned: usize,
     /// Where the line that is being searched begins.
     line_start: usize,
     /// Bytes of held literals in the command so far.
     held: usize,
+    /// Held literals in the command so far.
+    literals: usize,
     state: State,
 }
 
@@ -63,6 +71,8 @@ enum State {
 impl Framer {
     /// Where arriving bytes are appended.
     pub fn input(&mut self) -> &mut Vec<u8> {
+        self.input.drain(..self.done);
+        self.done = 0;
         &mut self.input
     }
 
@@ -73,7 +83,7 @@ impl Framer {
             State::Line => self.line(),
             State::Announced { .. } => Frame::Incomplete,
             State::Holding { until } => {
-                if self.input.len() < until {
+                if self.rest().len() < until {
                     return Frame::Incomplete;
                 }
                 self.state = State::Line;
@@ -86,10 +96,10 @@ impl Framer {
                 Frame::ChunksEnd
             }
             State::Streaming { left } => {
-                if self.input.is_empty() {
+                if self.rest().is_empty() {
                     return Frame::Incomplete;
                 }
-                let length = usize::try_from(left).unwrap_or(usize::MAX).min(self.input.len());
+                let length = usize::try_from(left).unwrap_or(usize::MAX).min(self.rest().len());
                 let chunk = self.take(length);
                 self.state = State::Streaming { left: left - chunk.len() as u64 };
                 Frame::Chunk(chunk)
@@ -101,7 +111,7 @@ impl Framer {
     pub fn next_raw_line(&mut self) -> Frame {
         match self.find_line_end() {
             Some((text_end, line_end)) => Frame::Command(self.take_command(text_end, line_end)),
-            None if self.input.len() > MAX_LINE => Frame::TooLong(self.take(MAX_LINE)),
+            None if self.rest().len() > MAX_LINE => Frame::TooLong(self.take(MAX_LINE)),
             None => Frame::Incomplete,
         }
     }
@@ -111,6 +121,7 @@ impl Framer {
         if let State::Announced { line_end, size } = self.state {
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             self.held = self.held.saturating_add(size);
+            self.literals += 1;
             self.state = State::Holding { until: line_end.saturating_add(size) };
         }
     }
@@ -143,19 +154,25 @@ impl Framer {
 
     /// True when nothing is buffered and no command is under way.
     pub fn is_empty(&self) -> bool {
-        self.input.is_empty() && self.state == State::Line
+        self.rest().is_empty() && self.state == State::Line
     }
 
     /// Gives memory back that a long command needed.
     pub fn shrink(&mut self) {
-        if self.input.is_empty() {
+        if self.rest().is_empty() {
             self.input = Vec::new();
+            self.done = 0;
         }
+    }
+
+    /// What is not done with.
+    fn rest(&self) -> &[u8] {
+        self.input.get(self.done..).unwrap_or_default()
     }
 
     fn line(&mut self) -> Frame {
         let Some((text_end, line_end)) = self.find_line_end() else {
-            if self.input.len().saturating_sub(self.held) > MAX_LINE {
+            if self.rest().len().saturating_sub(self.held) > MAX_LINE {
                 return Frame::TooLong(self.take(MAX_LINE));
             }
             return Frame::Incomplete;
@@ -163,39 +180,42 @@ impl Framer {
         if text_end.saturating_sub(self.held) > MAX_LINE {
             return Frame::TooLong(self.take(MAX_LINE));
         }
-        let line = self.input.get(self.line_start..text_end).unwrap_or_default();
+        let line = self.rest().get(self.line_start..text_end).unwrap_or_default();
         let Some((before, size, synchronising)) = announced_literal(line) else {
             return Frame::Command(self.take_command(text_end, line_end));
         };
-        let head = self.input.get(..self.line_start + before).unwrap_or_default().to_vec();
+        if self.literals >= MAX_LITERALS {
+            return Frame::TooLong(self.take(MAX_LINE));
+        }
+        let head = self.rest().get(..self.line_start + before).unwrap_or_default().to_vec();
         self.state = State::Announced { line_end, size };
         Frame::Literal(Literal { head, size, synchronising })
     }
 
     /// The end of the line's text and of the line. A bare LF ends a line too: nothing is at stake, and people type.
     fn find_line_end(&mut self) -> Option<(usize, usize)> {
-        let unseen = self.input.get(self.scanned..).unwrap_or_default();
+        let unseen = self.rest().get(self.scanned..).unwrap_or_default();
         let Some(offset) = unseen.iter().position(|byte| *byte == b'\n') else {
-            self.scanned = self.input.len();
+            self.scanned = self.rest().len();
             return None;
         };
         let lf = self.scanned + offset;
-        let has_cr = lf > self.line_start && self.input.get(lf - 1) == Some(&b'\r');
+        let has_cr = lf > self.line_start && self.rest().get(lf - 1) == Some(&b'\r');
         Some((lf - usize::from(has_cr), lf + 1))
     }
 
     fn take_command(&mut self, text_end: usize, line_end: usize) -> Vec<u8> {
-        let command = self.input.get(..text_end).unwrap_or_default().to_vec();
+        let command = self.rest().get(..text_end).unwrap_or_default().to_vec();
         self.forget(line_end);
         command
     }
 
     fn take(&mut self, length: usize) -> Vec<u8> {
-        let length = length.min(self.input.len());
+        let length = length.min(self.rest().len());
         let taken = if length == self.input.len() {
             std::mem::take(&mut self.input)
         } else {
-            self.input.get(..length).unwrap_or_default().to_vec()
+            self.rest().get(..length).unwrap_or_default().to_vec()
         };
         self.forget(length);
         taken
@@ -203,14 +223,15 @@ impl Framer {
 
     /// Drops the first bytes, wiped, for they may hold a password.
     fn forget(&mut self, length: usize) {
-        let length = length.min(self.input.len());
-        if let Some(gone) = self.input.get_mut(..length) {
+        let end = self.done.saturating_add(length).min(self.input.len());
+        if let Some(gone) = self.input.get_mut(self.done..end) {
             gone.fill(0);
         }
-        self.input.drain(..length);
+        self.done = end;
         self.scanned = 0;
         self.line_start = 0;
         self.held = 0;
+        self.literals = 0;
     }
 }
 

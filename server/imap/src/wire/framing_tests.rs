@@ -120,3 +120,29 @@ proptest! {
         prop_assert_eq!(frames(&pieces), whole);
     }
 }
+
+#[test]
+fn a_command_of_countless_empty_literals_is_too_long() {
+    let mut framer = Framer::default();
+    framer.input().extend_from_slice(b"a SEARCH");
+    framer.input().extend_from_slice(&b" {0+}\r\n".repeat(MAX_LITERALS + 1));
+    for _ in 0..MAX_LITERALS {
+        assert!(matches!(framer.next(), Frame::Literal(_)));
+        framer.hold();
+    }
+    assert!(matches!(framer.next(), Frame::TooLong(_)));
+}
+
+#[test]
+fn many_commands_in_one_block_come_out_one_by_one() {
+    let mut framer = Framer::default();
+    framer.input().extend_from_slice(&b"a NOOP\r\n".repeat(1_000));
+    framer.input().extend_from_slice(b"b NO");
+    for _ in 0..1_000 {
+        assert_eq!(framer.next(), Frame::Command(b"a NOOP".to_vec()));
+    }
+    assert_eq!(framer.next(), Frame::Incomplete);
+    assert_eq!(framer.input(), b"b NO", "what was done with is given back");
+    framer.input().extend_from_slice(b"OP\r\n");
+    assert_eq!(framer.next(), Frame::Command(b"b NOOP".to_vec()));
+}

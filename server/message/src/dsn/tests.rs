@@ -100,6 +100,35 @@ fn a_small_original_is_returned_whole_and_a_large_one_is_not() {
 }
 
 #[test]
+fn the_text_says_truly_what_is_attached() {
+    let (alice, bob) = addresses();
+    let text = |full| String::from_utf8(Report { full, ..report(&alice, &bob) }.compose()).unwrap();
+    assert!(text(true).contains("Your message is attached.\r\n"));
+    assert!(text(false).contains("The header of your message is attached,"));
+}
+
+#[test]
+fn lines_too_long_for_smtp_are_returned_encoded() {
+    let (alice, bob) = addresses();
+    let body = [ORIGINAL, "x".repeat(2_000).as_bytes(), b"\r\n"].concat();
+    let header = [b"X-Long: ", "x".repeat(2_000).as_bytes(), b"\r\n\r\nbody\r\n"].concat();
+    for (original, encoding) in [(&body, "7bit"), (&header, "quoted-printable")] {
+        let message = Report { full: true, original, ..report(&alice, &bob) }.compose();
+        assert_eq!(types(&message)[3], "TEXT/RFC822-HEADERS");
+        let text = String::from_utf8(message).unwrap();
+        assert!(text.contains(&format!("rfc822-headers\r\nContent-Transfer-Encoding: {encoding}\r\n")), "{text}");
+        assert!(text.split("\r\n").all(|line| line.len() <= MAX_LINE));
+    }
+}
+
+#[test]
+fn an_empty_envelope_id_is_left_out() {
+    let (alice, bob) = addresses();
+    let text = Report { envelope_id: Some("\r\n"), ..report(&alice, &bob) }.compose();
+    assert!(!String::from_utf8(text).unwrap().contains("Original-Envelope-Id"));
+}
+
+#[test]
 fn addresses_beyond_ascii_are_written_as_the_way_allows() {
     let (alice, jorg) = (addresses().0, Address::parse("j\u{f6}rg@b\u{fc}cher.test").unwrap());
     let plain = report(&alice, &jorg).compose();

@@ -35,6 +35,11 @@ pub(super) fn compose(report: &Report<'_>) -> String {
             section(action, &recipients, &mut text);
         }
     }
+    text.push_str(if report.returns_all() {
+        "\nYour message is attached.\n"
+    } else {
+        "\nThe header of your message is attached, so that you can tell which one it was.\n"
+    });
     text
 }
 
@@ -49,9 +54,7 @@ fn section(action: Action, recipients: &[&Recipient<'_>], text: &mut String) {
         }
     }
     match action {
-        Action::Failed => {
-            text.push_str("\nThere will be no further tries. What you sent is attached, or its header.\n")
-        }
+        Action::Failed => text.push_str("\nThere will be no further tries.\n"),
         Action::Delayed => {
             text.push_str("\nYou need not do anything. It will be tried again");
             match recipients.iter().filter_map(|recipient| recipient.retry_until).max() {
@@ -61,7 +64,8 @@ fn section(action: Action, recipients: &[&Recipient<'_>], text: &mut String) {
                 None => text.push_str(", and you will be\ntold if it fails for good.\n"),
             }
         }
-        Action::Relayed | Action::Expanded | Action::Delivered => {}
+        Action::Relayed => text.push_str("\nWhether it arrived there is not known.\n"),
+        Action::Expanded | Action::Delivered => {}
     }
 }
 

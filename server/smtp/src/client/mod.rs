@@ -11,7 +11,6 @@ mod replies;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod xtext;
 
 use std::time::Duration;
 

@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use mailstead_message::Address;
+use mailstead_message::{Address, xtext};
 
 use super::capabilities::Capabilities;
 use super::handshake::refused;
-use super::{ClientError, Outgoing, Recipient, xtext};
+use super::{ClientError, Outgoing, Recipient};
 use crate::Reply;
 
 /// Commands written before their replies are read. Commands and replies of one batch fit into socket buffers, so that
@@ -239,7 +239,7 @@ fn mail(envelope: &Outgoing, offered: &Capabilities) -> Vec<u8> {
             Some(false) => line.push_str(" RET=HDRS"),
             None => {}
         }
-        let envid = envelope.envid.as_deref().map(xtext::xtext).filter(|id| !id.is_empty() && id.len() <= MAX_ENVID);
+        let envid = envelope.envid.as_deref().map(xtext::encode).filter(|id| !id.is_empty() && id.len() <= MAX_ENVID);
         if let Some(envid) = envid {
             line.push_str(&format!(" ENVID={envid}"));
         }
@@ -260,13 +260,13 @@ fn rcpt(recipient: &Recipient, offered: &Capabilities) -> Vec<u8> {
         if let Some(notify) = recipient.notify {
             let wishes = [(notify.success, "SUCCESS"), (notify.failure, "FAILURE"), (notify.delay, "DELAY")];
             let words: Vec<&str> = wishes.iter().filter(|(wished, _)| *wished).map(|(_, word)| *word).collect();
-            if notify.never || words.is_empty() {
+            if notify.never {
                 line.push_str(" NOTIFY=NEVER");
-            } else {
+            } else if !words.is_empty() {
                 line.push_str(&format!(" NOTIFY={}", words.join(",")));
             }
         }
-        let orcpt = recipient.orcpt.as_ref().map(|(kind, address)| xtext::orcpt(kind, address));
+        let orcpt = recipient.orcpt.as_ref().and_then(|(kind, address)| orcpt(kind, address));
         if let Some(orcpt) = orcpt.filter(|orcpt| orcpt.len() <= MAX_ORCPT) {
             line.push_str(&format!(" ORCPT={orcpt}"));
         }
@@ -275,11 +275,36 @@ fn rcpt(recipient: &Recipient, offered: &Capabilities) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// The value of ORCPT: address type and encoded address.
+fn orcpt(kind: &str, address: &str) -> Option<String> {
+    if kind.eq_ignore_ascii_case("utf-8") || !address.is_ascii() {
+        return Some(format!("utf-8;{}", xtext::encode_utf8_address(address, false)));
+    }
+    let is_atom = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (is_atom && !address.is_empty()).then(|| format!("{kind};{}", xtext::encode(address)))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::server::NotifyParam;
+
+    #[test]
+    fn what_could_break_a_command_is_encoded_in_orcpt() {
+        for (kind, address, value) in [
+            ("rfc822", "bob@world.test", Some("rfc822;bob@world.test")),
+            ("rfc822", "a+b=c@world.test", Some("rfc822;a+2Bb+3Dc@world.test")),
+            ("rfc822", "a b\r\nRSET@x", Some("rfc822;a+20b+0D+0ARSET@x")),
+            ("rfc822", "jörg@world.test", Some("utf-8;j\\x{F6}rg@world.test")),
+            ("utf-8", "a\\b\u{7f}@world.test", Some("utf-8;a\\x{5C}b\\x{7F}@world.test")),
+            ("x y\r\n", "z", None),
+            ("", "z", None),
+            ("rfc822", "", None),
+        ] {
+            assert_eq!(orcpt(kind, address).as_deref(), value);
+        }
+    }
 
     fn envelope(count: usize) -> Outgoing {
         Outgoing {

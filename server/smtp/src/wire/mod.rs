@@ -8,7 +8,6 @@ pub mod command;
 pub mod data;
 mod parameters;
 mod path;
-mod xtext;
 
 pub use command::{Command, CommandError, ForwardPath, Mechanism, parse_command};
 pub use data::{DotDecoder, LineFaults, LineRules};

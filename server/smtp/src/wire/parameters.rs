@@ -1,7 +1,8 @@
 //! Parameters of MAIL and RCPT: ` KEYWORD=value` (RFC 5321 4.1.2).
 
+use mailstead_message::xtext;
+
 use super::CommandError;
-use super::xtext;
 use crate::server::{MailFrom, NotifyParam};
 
 /// ENVID is at most this long as sent (RFC 3461 4.4).

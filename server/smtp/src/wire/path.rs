@@ -55,10 +55,6 @@ fn parse(path: &str) -> Result<Path, PathError> {
     if domain.starts_with('[') && domain.ends_with(']') {
         return Err(PathError::Literal);
     }
-    // UTS 46 would drop these without a word, and two spellings that look alike would become one name.
-    if domain.ends_with('.') || mailbox.chars().any(invisible) {
-        return Err(PathError::Address(AddressError::Domain));
-    }
     let domain = Domain::parse(domain).map_err(PathError::Address)?;
     Ok(Path::Mailbox(Address::new(local, domain)))
 }
@@ -86,13 +82,6 @@ fn unquoted(text: &str, wanted: char) -> Option<usize> {
         }
     }
     None
-}
-
-/// Characters without a picture that steer text or vanish; the two joiners, which some scripts need, are left to IDNA.
-fn invisible(character: char) -> bool {
-    matches!(character, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}'
-        | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

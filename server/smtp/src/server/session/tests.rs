@@ -10,6 +10,7 @@ use rustls_pki_types::PrivateKeyDer;
 
 use super::*;
 use crate::server::Role;
+use crate::wire::data::tests::FALSE_ENDS;
 
 static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     let made = rcgen::generate_simple_self_signed(["mail.home.test".to_owned()]).unwrap();
@@ -274,18 +275,7 @@ fn every_transaction_that_ends_early_is_told() {
 #[test]
 fn no_trick_of_line_ends_smuggles_a_message() {
     let second = "MAIL FROM:<evil@world.test>\r\nRCPT TO:<alice@home.test>\r\nDATA\r\nHa.";
-    for end in [
-        "\n.\n",
-        "\n.\r\n",
-        "\r\n.\n",
-        "\r.\r",
-        "\r\n.\r",
-        "\r.\r\n",
-        "\r\n\0.\r\n",
-        "\n\n.\r\n",
-        "\r\n.\r\r\n",
-        "\r\n.\0\r\n",
-    ] {
+    for end in FALSE_ENDS {
         let mut house = House::exchange().in_data();
         let log = house.send(format!("Subject: x\r\n\r\nbody{end}{second}\r\n.\r\n"));
         assert!(log.last().unwrap().starts_with("550 5.6.11"), "{end:?}: {log:?}");

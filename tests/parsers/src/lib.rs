@@ -1,0 +1,28 @@
+//! What must hold of every parser, whatever the bytes.
+//!
+//! Each function here takes bytes as a stranger would send them and panics when something does not hold: the parser
+//! itself panics, what it made of the bytes is not what it promises, or printing and parsing are not inverse. The fuzz
+//! targets in `tests/fuzz` call them with whatever libFuzzer thinks of; the tests beside them with every file of its
+//! corpus, mutations of these, and large inputs grown from them, whose cost must be linear.
+//!
+//! Start reading at [`TARGETS`].
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation here is a failed test")]
+
+mod address;
+mod imap;
+mod mime;
+mod smtp;
+
+pub use address::address;
+pub use imap::imap_command;
+pub use mime::mime;
+pub use smtp::smtp_command;
+
+/// What can be checked: the name of its fuzz target and corpus folder, and the check.
+pub const TARGETS: &[(&str, fn(&[u8]))] =
+    &[("smtp_command", smtp_command), ("imap_command", imap_command), ("address", address), ("mime", mime)];
+
+/// Panics if the text could end a line or steer a terminal.
+fn assert_harmless(text: &str) {
+    assert!(!text.chars().any(char::is_control), "a control character got through: {text:?}");
+}
