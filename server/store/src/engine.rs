@@ -133,14 +133,11 @@ fn gather(first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job
 
 fn serve(shared: &Arc<Shared>, batch: Vec<Box<dyn Job>>) {
     let bytes: u64 = batch.iter().filter_map(|job| job.adds()).sum();
-    let (mut batch, refused) = if shared.has_room(bytes) {
-        (batch, Vec::new())
-    } else {
-        batch.into_iter().partition(|job: &Box<dyn Job>| match job.adds() {
-            Some(bytes) => shared.has_room(bytes),
-            None => true,
-        })
-    };
+    let (mut batch, mut refused) = (batch, Vec::new());
+    if !shared.has_room(bytes) {
+        let fits = |adds: Option<u64>| adds.is_none_or(|bytes| shared.has_room(bytes));
+        (batch, refused) = batch.into_iter().partition(|job| fits(job.adds()));
+    }
     for job in refused {
         shared.complain(&StoreError::DiskFull);
         job.answer(Err(StoreError::DiskFull));

@@ -140,9 +140,8 @@ async fn serve_connection(
         connection.as_mut().graceful_shutdown();
         connection.await
     };
-    match tokio::time::timeout(CONNECTION_TIMEOUT, served).await {
-        Ok(Err(error)) => tracing::debug!(peer = %peer.remote, %error, "a web connection broke"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIMEOUT, served).await {
+        tracing::debug!(peer = %peer.remote, %error, "a web connection broke");
     }
 }
 

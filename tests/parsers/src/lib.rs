@@ -18,8 +18,11 @@ pub use imap::imap_command;
 pub use mime::mime;
 pub use smtp::smtp_command;
 
+/// Feeds a parser whatever bytes there are, and panics when it breaks a promise.
+pub type Check = fn(&[u8]);
+
 /// What can be checked: the name of its fuzz target and corpus folder, and the check.
-pub const TARGETS: &[(&str, fn(&[u8]))] =
+pub const TARGETS: &[(&str, Check)] =
     &[("smtp_command", smtp_command), ("imap_command", imap_command), ("address", address), ("mime", mime)];
 
 /// Panics if the text could end a line or steer a terminal.

@@ -21,14 +21,11 @@ impl Change<'_> {
         let Some(first) = events.first() else { return Ok(()) };
         let trace = trace.to_u64();
         let last = self.tables.stories.range((trace, 0)..=(trace, u32::MAX))?.next_back().transpose()?;
-        let mut next = last.map_or(0, |(key, _)| key.value().1 + 1);
+        let next = last.map_or(0, |(key, _)| key.value().1 + 1);
         if next == 0 {
             self.write().story_ages.insert((first.at.0, trace), ())?;
         }
-        for event in events {
-            if next >= MAX_EVENTS {
-                return Ok(());
-            }
+        for (number, event) in (next..MAX_EVENTS).zip(events) {
             let event = StoryEvent {
                 at: event.at,
                 text: event.text.chars().take(MAX_TEXT).collect(),
@@ -36,11 +33,10 @@ impl Change<'_> {
             };
             let bytes = encode(&event)?;
             let tables = self.write();
-            tables.stories.insert((trace, next), bytes.as_slice())?;
+            tables.stories.insert((trace, number), bytes.as_slice())?;
             for address in &event.addresses {
                 tables.story_addresses.insert((address.key().as_str(), trace), ())?;
             }
-            next += 1;
         }
         Ok(())
     }
