@@ -1,7 +1,6 @@
 //! One appliance: all rooms put together, from bound sockets to a clean stop.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -323,10 +322,8 @@ fn settings(config: &Config, listeners: &[(Service, Listener)]) -> front::Settin
 }
 
 /// Resolves when the appliance stops.
-fn until_stopped(mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
-    }
+async fn until_stopped(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// The addresses that lead to this very machine: those listened on by number, the configured ones, and the one the

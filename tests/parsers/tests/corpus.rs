@@ -87,8 +87,10 @@ fn eight_times_the_bytes_cost_about_eight_times_the_work() {
     });
 }
 
-/// How large inputs are made of small ones.
-const GROWTHS: [(&str, fn(&[u8], usize) -> Vec<u8>); 3] = [
+/// Makes a large input out of a small one.
+type Growth = fn(&[u8], usize) -> Vec<u8>;
+
+const GROWTHS: [(&str, Growth); 3] = [
     ("repeated", repeated),
     ("with its middle repeated", middle_repeated),
     ("with its first byte repeated", stuttered),
