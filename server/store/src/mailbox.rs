@@ -290,7 +290,7 @@ impl Store {
 
     /// Takes the recent messages of a mailbox for one session: UIDs from here on are recent for it.
     pub async fn claim_recent(&self, mailbox: MailboxId) -> Result<Uid, StoreError> {
-        self.lessen(move |change| change.claim_recent(mailbox)).await
+        self.add(0, move |change| change.claim_recent(mailbox)).await
     }
 
     /// Reads a message's bytes, prefix and blob joined. Pins no snapshot while it is read.

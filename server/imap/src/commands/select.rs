@@ -23,7 +23,11 @@ pub(super) async fn select(
     let missing = || Failure::from(Reply::no("NONEXISTENT", "no such mailbox"));
     let found = session.store.snapshot()?.mailbox_by_name(account, name)?.ok_or_else(missing)?;
     let claimed = if !read_only && found.first_recent < found.uid_next {
-        Some(session.store.claim_recent(found.id).await?)
+        match session.store.claim_recent(found.id).await {
+            // A mailbox that can be read is shown, whatever the disk says: then the messages are recent once more.
+            Err(error) if error.is_temporary() => Some(found.first_recent),
+            claimed => Some(claimed?),
+        }
     } else {
         None
     };
