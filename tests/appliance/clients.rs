@@ -54,7 +54,8 @@ fn swaks_delivers_on_port_25_and_curl_reads_it_over_imap() {
     let url = format!("imaps://localhost:{}/INBOX;UID=1", demo.home().ports.imaps);
     let read = curl(&demo).args(["--user", &login(&demo, ALICE), &url]).run();
     assert!(read.output.contains("Subject: by swaks in the clear\r\n"), "{read}");
-    assert!(read.output.ends_with("..and one with dots\r\n.\r\n.hidden\r\nThe last one.\r\n"), "{read}");
+    // Swaks ends a message with an empty line of its own.
+    assert!(read.output.trim_end().ends_with("..and one with dots\r\n.\r\n.hidden\r\nThe last one."), "{read}");
 }
 
 #[test]
