@@ -8,6 +8,8 @@ use crate::assert_harmless;
 
 /// A reply line, with its CRLF (RFC 5321 4.5.3.1.5).
 const MAX_REPLY: usize = 512;
+/// An encoded ORCPT (RFC 3461 4.2).
+const MAX_ORCPT: usize = 500;
 
 /// Takes a command line without its CRLF.
 pub fn smtp_command(line: &[u8]) {
@@ -64,12 +66,9 @@ fn print(command: &Command<'_>) -> Option<String> {
         Command::Helo(name) => format!("HELO {name}"),
         Command::Mail(from) => print_mail(from),
         Command::Rcpt { to, notify, orcpt, utf8 } => {
-            // Where only the parameters had it, the printed line may be all ASCII.
-            let printed = print_rcpt(to, *notify, orcpt.as_ref());
-            if printed.is_ascii() == *utf8 {
-                return None;
-            }
-            printed
+            let printed = print_rcpt(to, *notify, orcpt.as_ref())?;
+            // Where only the domain had other characters, the printed line is all ASCII.
+            return (printed.is_ascii() != *utf8).then_some(printed);
         }
         Command::Bdat { octets, last } => format!("BDAT {octets}{}", if *last { " LAST" } else { "" }),
         Command::Auth { mechanism, initial } => {
@@ -98,14 +97,14 @@ fn print_mail(from: &MailFrom) -> String {
     if let Some(full) = from.ret_full {
         line += if full { " RET=FULL" } else { " RET=HDRS" };
     }
-    // What is longer encoded than it was (a backslash may have become three characters) need not fit any more.
     if let Some(id) = from.envid.as_deref().map(xtext::encode) {
         line += &format!(" ENVID={id}");
     }
     line
 }
 
-fn print_rcpt(to: &ForwardPath, notify: Option<NotifyParam>, orcpt: Option<&(String, String)>) -> String {
+/// `None` when ORCPT does not fit any more: what was written as it is may be encoded here.
+fn print_rcpt(to: &ForwardPath, notify: Option<NotifyParam>, orcpt: Option<&(String, String)>) -> Option<String> {
     let mut line = match to {
         ForwardPath::Postmaster => "RCPT TO:<Postmaster>".to_owned(),
         ForwardPath::Mailbox(address) => format!("RCPT TO:<{address}>"),
@@ -123,7 +122,11 @@ fn print_rcpt(to: &ForwardPath, notify: Option<NotifyParam>, orcpt: Option<&(Str
     if let Some((kind, address)) = orcpt {
         let utf8 = kind == "utf-8";
         let address = if utf8 { xtext::encode_utf8_address(address, true) } else { xtext::encode(address) };
-        line += &format!(" ORCPT={kind};{address}");
+        let orcpt = format!("{kind};{address}");
+        if orcpt.len() > MAX_ORCPT {
+            return None;
+        }
+        line += &format!(" ORCPT={orcpt}");
     }
-    line
+    Some(line)
 }

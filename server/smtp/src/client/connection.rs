@@ -79,7 +79,8 @@ impl Connection {
         // A verdict before the dot would be taken for the one behind it.
         self.expect_silence("sending the message")?;
         if let Err(error) = self.write(block, "sending the final dot", self.timeouts.write, true).await {
-            return self.last_words().await.ok_or(error);
+            // A success now is no answer to a dot that never left.
+            return self.last_words().await.filter(|reply| !reply.is_success()).ok_or(error);
         }
         self.read("end of data", self.timeouts.accepted, true).await
     }

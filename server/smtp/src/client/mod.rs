@@ -297,6 +297,7 @@ impl Client {
                 }
                 Next::Message => return self.message(transaction, source).await,
                 Next::DotAlone => return Ok(Stage::DotAlone),
+                Next::Muddled => return Ok(Stage::Broken),
                 Next::Done => return Ok(Stage::Over),
             }
         }

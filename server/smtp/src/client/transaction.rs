@@ -29,6 +29,9 @@ pub(super) enum Next {
     Message,
     /// Nobody is left to receive it, yet the server waits for it: send the final dot alone, then read on.
     DotAlone,
+    /// It waits for a message whose sender it refused, for recipients it accepted all the same: even an empty one would
+    /// reach them. The session is over.
+    Muddled,
     /// All is said.
     Done,
 }
@@ -50,6 +53,8 @@ pub(super) struct Transaction {
     /// The last word on each recipient.
     results: Vec<Option<Reply>>,
     accepted: usize,
+    /// A recipient was accepted of a message whose sender was refused.
+    muddled: bool,
     batch: usize,
     /// The server may still hold a transaction of ours, so that the next one begins with RSET.
     pub(super) unfinished: bool,
@@ -64,6 +69,7 @@ impl Transaction {
             unanswered: VecDeque::new(),
             results: envelope.recipients.iter().map(|recipient| unservable(envelope, recipient, offered)).collect(),
             accepted: 0,
+            muddled: false,
             batch: if offered.pipelining { MAX_BATCH } else { 1 },
             unfinished: false,
         };
@@ -176,15 +182,19 @@ impl Transaction {
             reply.code = 452;
             reply.status = Some((4, 5, 3));
         }
-        if let Some(result @ None) = self.results.get_mut(index) {
-            self.accepted += usize::from(reply.is_success());
-            *result = Some(reply);
+        match self.results.get_mut(index) {
+            Some(result @ None) => {
+                self.accepted += usize::from(reply.is_success());
+                *result = Some(reply);
+            }
+            _ => self.muddled |= reply.is_success(),
         }
     }
 
     fn data_reply(&mut self, reply: Reply) -> Result<Next, ClientError> {
         match reply.code {
             354 if self.accepted > 0 => Ok(Next::Message),
+            354 if self.muddled => Ok(Next::Muddled),
             354 => Ok(Next::DotAlone),
             400.. => {
                 if self.accepted > 0 {
@@ -344,7 +354,10 @@ mod tests {
                     written.push(format!("<{next:?}>"));
                     transaction.final_dot();
                 }
-                Ok(Next::Done) => {
+                Ok(next @ (Next::Done | Next::Muddled)) => {
+                    if next == Next::Muddled {
+                        written.push(format!("<{next:?}>"));
+                    }
                     return (written, Ok(transaction.results().iter().map(|reply| reply.code).collect()));
                 }
                 Err(error) => return (written, Err(error)),
@@ -399,6 +412,23 @@ mod tests {
         let (written, results) = play(Transaction::new(&envelope(1), &Capabilities::default(), false), &[250, 550]);
         assert_eq!(results.unwrap(), [550]);
         assert!(!written.iter().any(|text| text.contains("DATA")));
+    }
+
+    #[test]
+    fn no_empty_message_reaches_recipients_accepted_behind_a_refused_sender() {
+        let (written, codes) = play(Transaction::new(&envelope(1), &pipelining(), false), &[451, 250, 354]);
+        assert_eq!(written.last().unwrap(), "<Muddled>");
+        assert_eq!(codes.unwrap(), [451]);
+        let (written, _) = play(Transaction::new(&envelope(1), &pipelining(), false), &[451, 503, 354, 554]);
+        assert_eq!(written.last().unwrap(), "<DotAlone>");
+    }
+
+    #[test]
+    fn a_notify_with_nothing_in_it_says_nothing() {
+        let mut envelope = envelope(1);
+        envelope.recipients[0].notify = Some(NotifyParam::default());
+        let offered = Capabilities { dsn: true, ..Capabilities::default() };
+        assert_eq!(rcpt(&envelope.recipients[0], &offered), b"RCPT TO:<r0@world.test>\r\n");
     }
 
     #[test]

@@ -36,7 +36,12 @@ pub(super) fn take(text: &str) -> Result<(Path, &str), PathError> {
     if path.len() + 2 > MAX_PATH {
         return Err(PathError::Address(AddressError::Shape));
     }
-    Ok((parse(path)?, rest))
+    let path = parse(path)?;
+    // A domain may be longer in ASCII than it was written, and the next server must take it as well.
+    if matches!(&path, Path::Mailbox(address) if address.to_string().len() + 2 > MAX_PATH) {
+        return Err(PathError::Address(AddressError::Shape));
+    }
+    Ok((path, rest))
 }
 
 fn parse(path: &str) -> Result<Path, PathError> {
@@ -134,6 +139,8 @@ mod tests {
             assert!(take(text).is_err(), "{text}: {:?}", take(text));
         }
         assert!(take(&format!("<{}@world.test>", "b".repeat(300))).is_err());
+        let longer_in_ascii = format!("<{}@{}test>", "b".repeat(60), "\u{fc}\u{4f8b}\u{5b50}\u{3b1}.".repeat(14));
+        assert!(longer_in_ascii.len() < MAX_PATH && take(&longer_in_ascii).is_err());
     }
 
     #[test]
