@@ -55,11 +55,12 @@ impl Shared {
     /// Begins to read.
     pub(crate) fn read(&self) -> Result<ReadTransaction, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(database.ok_or(StoreError::Closed)?.begin_read()?)
+        let database = database.map_or_else(|| self.reopened(), Ok)?;
+        Ok(database.begin_read()?)
     }
 
-    /// The database for writing, opened anew after a failure.
-    fn writable(&self) -> Result<Arc<Database>, StoreError> {
+    /// The database, opened anew after a failure.
+    fn reopened(&self) -> Result<Arc<Database>, StoreError> {
         let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = &*slot {
             return Ok(Arc::clone(database));
@@ -69,9 +70,12 @@ impl Shared {
         Ok(database)
     }
 
-    /// Gives up a database that failed, so that it is opened anew.
-    fn close(&self) {
+    /// Gives up a database that failed and opens it anew, now or, if that fails too, when it is asked for next.
+    fn recover(&self) {
         self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Err(error) = self.reopened() {
+            tracing::error!("the store can't be opened again: {error}");
+        }
     }
 
     fn complain(&self, error: &StoreError) {
@@ -193,7 +197,7 @@ pub(crate) fn transact<T>(
     let result = try_transact(shared, work);
     // A refused request leaves the database as good as it was; a failed write does not.
     if result.as_ref().is_err_and(StoreError::is_fault) {
-        shared.close();
+        shared.recover();
     }
     result
 }
@@ -202,7 +206,7 @@ fn try_transact<T>(
     shared: &Shared,
     work: impl FnOnce(&mut Change<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let database = shared.writable()?;
+    let database = shared.reopened()?;
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     let (value, done) = {
