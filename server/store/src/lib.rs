@@ -119,12 +119,14 @@ impl Store {
         if !folder.is_dir() {
             std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
         }
+        let packs = folder.join("packs");
+        refuse_packs_alone(folder, &packs)?;
         let database = engine::open_database(folder, &options)?;
         std::fs::set_permissions(folder.join("store.redb"), std::fs::Permissions::from_mode(0o600))?;
         migrate(folder, &database)?;
         pack::sync_folder(folder)?;
-        let packs = Packs::open(folder.join("packs"))?;
-        tidy(&packs, &database)?;
+        let packs = Packs::open(packs)?;
+        clean(&packs, &database)?;
         let passwords = Passwords::new(options.password_cost)?;
         let shared = Arc::new(Shared::new(folder.to_owned(), options, packs, database));
         let (jobs, waiting) = mpsc::channel();
@@ -158,6 +160,17 @@ impl Store {
     }
 }
 
+/// Makes no new store beside the letters of an old one: what no record names would be taken for garbage.
+fn refuse_packs_alone(folder: &Path, packs: &Path) -> Result<(), StoreError> {
+    if folder.join("store.redb").exists() || !packs.is_dir() || std::fs::read_dir(packs)?.next().is_none() {
+        return Ok(());
+    }
+    let packs = packs.display();
+    Err(StoreError::Damaged(format!(
+        "{packs} has letters, but store.redb beside it is missing: put it back from a backup"
+    )))
+}
+
 /// Brings an older store up to date, after a copy of it was made beside it.
 fn migrate(folder: &Path, database: &redb::Database) -> Result<(), StoreError> {
     let safety_copy = |version: u32| {
@@ -175,7 +188,7 @@ fn migrate(folder: &Path, database: &redb::Database) -> Result<(), StoreError> {
 }
 
 /// Removes what a crash left behind in the packs: files no record names, and a tail no entry names.
-fn tidy(packs: &Packs, database: &redb::Database) -> Result<(), StoreError> {
+fn clean(packs: &Packs, database: &redb::Database) -> Result<(), StoreError> {
     let table = database.begin_read()?.open_table(v1::PACKS)?;
     for pack in packs.numbers()? {
         match table.get(pack)?.map(|state| state.value().0) {

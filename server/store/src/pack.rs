@@ -11,8 +11,8 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::BlobHash;
 use crate::blob::Compressed;
+use crate::{BlobHash, StoreError};
 
 /// What an entry starts with; the digit is the format's version.
 const MAGIC: &[u8; 8] = b"MSBLOB1\n";
@@ -98,14 +98,18 @@ impl Packs {
     }
 
     /// Copies an entry as it is.
-    pub(crate) fn copy(&self, from: (u32, u64), len: u64, to: (u32, u64)) -> io::Result<()> {
-        let (source, target) = (self.reader(from.0)?, self.writer(to.0)?);
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it can't be read, which is not the fault of the disk written to.
+    pub(crate) fn copy(&self, from: (u32, u64), len: u64, to: (u32, u64)) -> Result<(), StoreError> {
+        let unreadable = |error: io::Error| StoreError::Damaged(format!("pack {} can't be read: {error}", from.0));
+        let (source, target) = (self.reader(from.0).map_err(unreadable)?, self.writer(to.0)?);
         let mut buffer = vec![0; crate::blob::CHUNK];
         let mut done = 0;
         while done < len {
             let step = usize::try_from(len - done).map_or(buffer.len(), |left| left.min(buffer.len()));
             let part = buffer.get_mut(..step).unwrap_or_default();
-            source.read_exact_at(part, from.1 + done)?;
+            source.read_exact_at(part, from.1 + done).map_err(unreadable)?;
             target.write_all_at(part, to.1 + done)?;
             done += step as u64;
         }
@@ -124,8 +128,10 @@ impl Packs {
 
     /// Drops a pack that no entry names.
     pub(crate) fn remove(&self, pack: u32) -> io::Result<()> {
+        let removed = std::fs::remove_file(self.path(pack));
+        // Afterwards, so that no reader can have opened it in between: an open file keeps its place on the disk.
         self.lock().remove(&pack);
-        std::fs::remove_file(self.path(pack))
+        removed
     }
 
     fn writer(&self, pack: u32) -> io::Result<Arc<File>> {

@@ -1,15 +1,21 @@
 //! A message accepted: delivered to all local recipients and put into the queue, in one transaction.
 
+use std::collections::BTreeMap;
+
 use super::messages::{Entry, intern};
 use super::{Change, MailboxRecord};
 use crate::{Acceptance, AccountId, Delivery, Into, MailboxId, SpecialUse, StoreError};
 
 impl Change<'_> {
     pub(crate) fn accept(&mut self, messages: &[Acceptance]) -> Result<(), StoreError> {
+        let mut sums = BTreeMap::<AccountId, u64>::new();
         for acceptance in messages {
             for delivery in &acceptance.deliveries {
-                self.check_quota(delivery.account, acceptance.message.size + delivery.prefix.len() as u64)?;
+                *sums.entry(delivery.account).or_default() += acceptance.message.size + delivery.prefix.len() as u64;
             }
+        }
+        for (account, sum) in sums {
+            self.check_quota(account, sum)?;
         }
         for acceptance in messages {
             for delivery in &acceptance.deliveries {

@@ -6,6 +6,14 @@ use super::{Appended, Change, narrow};
 use crate::record::{BlobRecord, decode, encode};
 use crate::{BlobHash, Prepared, StoreError};
 
+/// What became of a thin pack.
+pub(crate) struct Thinned {
+    /// Bytes moved to another pack.
+    pub(crate) moved: u64,
+    /// Nothing is left to do with it.
+    pub(crate) done: bool,
+}
+
 impl Change<'_> {
     /// Counts one more reference to a message, which is appended to the pack if it is not kept yet.
     pub(super) fn keep(&mut self, message: &Prepared) -> Result<(), StoreError> {
@@ -55,15 +63,18 @@ impl Change<'_> {
         self.account_for(record.pack, 0, record.len)
     }
 
-    /// Moves up to `budget` bytes of living blobs out of a pack; drops the pack when none is left. True when dropped.
-    pub(crate) fn thin(&mut self, pack: u32, budget: u64) -> Result<bool, StoreError> {
+    /// Moves living blobs out of a sealed pack until `budget` bytes are moved, or none is left and the pack is dropped.
+    pub(crate) fn thin(&mut self, pack: u32, budget: u64) -> Result<Thinned, StoreError> {
         let mut moved = 0;
+        if self.tables.packs.get(pack)?.is_none() {
+            return Ok(Thinned { moved, done: true });
+        }
         while moved < budget {
             let first = self.tables.pack_blobs.range((pack, 0)..=(pack, u64::MAX))?.next().transpose()?;
             let Some((key, hash)) = first.map(|(key, hash)| (key.value(), BlobHash(*hash.value()))) else {
                 self.write().packs.remove(pack)?;
                 self.dropped_packs.push(pack);
-                return Ok(true);
+                return Ok(Thinned { moved, done: true });
             };
             let Some(mut record) = self.blob(hash)? else {
                 self.write().pack_blobs.remove(key)?;
@@ -71,7 +82,7 @@ impl Change<'_> {
             };
             let (to, offset) = self.open_pack()?;
             if to == pack {
-                return Ok(false);
+                return Ok(Thinned { moved, done: true });
             }
             self.appended = Appended::To(to);
             self.shared.packs.copy((pack, record.offset), record.len, (to, offset))?;
@@ -84,20 +95,22 @@ impl Change<'_> {
             self.set_pack_end(to, offset + record.len)?;
             moved += record.len;
         }
-        Ok(false)
+        Ok(Thinned { moved, done: false })
     }
 
-    /// A sealed pack of which less than half is alive.
-    pub(crate) fn thin_pack(&self) -> Result<Option<u32>, StoreError> {
+    /// The sealed packs of which less than half is alive, those first that cost least to drop.
+    pub(crate) fn thin_packs(&self) -> Result<Vec<u32>, StoreError> {
         let last = self.tables.packs.last()?.map(|(number, _)| number.value());
+        let mut thin = Vec::new();
         for pack in self.tables.packs.iter()? {
             let (number, state) = pack?;
             let (end, live) = state.value();
             if Some(number.value()) != last && live < end / 2 {
-                return Ok(Some(number.value()));
+                thin.push((live, number.value()));
             }
         }
-        Ok(None)
+        thin.sort_unstable();
+        Ok(thin.into_iter().map(|(_, number)| number).collect())
     }
 
     fn blob(&self, hash: BlobHash) -> Result<Option<BlobRecord>, StoreError> {

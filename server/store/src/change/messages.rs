@@ -278,7 +278,12 @@ pub(super) fn intern(mailbox: &mut MailboxRecord, keywords: &BTreeSet<String>) -
     let mut positions = BTreeSet::new();
     for name in keywords {
         if name.is_empty() || name.len() > KEYWORD_LENGTH {
-            return Err(StoreError::Invalid("a keyword has at most 100 characters".to_owned()));
+            return Err(StoreError::Invalid("a keyword has 1 to 100 characters".to_owned()));
+        }
+        if !name.bytes().all(is_atom_octet) {
+            return Err(StoreError::Invalid(
+                "a keyword can't have spaces, quotes, brackets or control characters".to_owned(),
+            ));
         }
         let index = match position(mailbox, name) {
             Some(index) => index,
@@ -296,6 +301,11 @@ pub(super) fn intern(mailbox: &mut MailboxRecord, keywords: &BTreeSet<String>) -
         return Err(StoreError::Invalid("a message can have 64 keywords".to_owned()));
     }
     Ok(positions.into_iter().collect())
+}
+
+/// `ATOM-CHAR` (RFC 9051 9).
+fn is_atom_octet(octet: u8) -> bool {
+    octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet)
 }
 
 fn position(mailbox: &MailboxRecord, name: &str) -> Option<u16> {

@@ -53,7 +53,11 @@ impl Change<'_> {
                 recipient.last = Some(last.clone());
             }
         }
-        self.accept(notices)?;
+        self.accept(notices).map_err(|error| match error {
+            // Not to be taken for an entry that is gone.
+            StoreError::NotFound(what) => StoreError::Invalid(format!("the report can't be delivered: {what} is gone")),
+            other => other,
+        })?;
         self.tell(entry.trace, &settlement.story)?;
         if entry.recipients.iter().all(|recipient| recipient.state != RecipientState::Waiting) {
             return self.drop_entry(&entry);

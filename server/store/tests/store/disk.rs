@@ -1,0 +1,158 @@
+//! What lies on the disk: packs, damage, crashes, other processes.
+
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use mailstead_store::*;
+
+use crate::world::{World, letter, noise, options, uid_list};
+
+fn small_packs() -> Options {
+    Options { pack_size: 64 << 10, ..options() }
+}
+
+async fn with_letters(count: usize) -> (World, AccountId, MailboxId) {
+    let (world, alice) = World::with_alice_and(small_packs()).await;
+    let inbox = world.mailbox(alice, "INBOX").id;
+    for number in 1..=count {
+        world.append(inbox, &noise(number, 20_000)).await;
+    }
+    (world, alice, inbox)
+}
+
+fn flip(file: &Path, needle: &[u8]) {
+    let bytes = std::fs::read(file).unwrap();
+    let at = bytes.windows(needle.len()).position(|window| window == needle).expect("the bytes are in the pack");
+    let mut file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.seek(SeekFrom::Start(at as u64)).unwrap();
+    file.write_all(&[bytes[at] ^ 1]).unwrap();
+}
+
+#[tokio::test]
+async fn full_packs_are_sealed_and_deleting_gives_the_disk_back() {
+    let (world, _, inbox) = with_letters(40).await;
+    assert!(world.packs() >= 9, "{} packs", world.packs());
+    let before = world.pack_bytes();
+    let doomed: Vec<u32> = (1..=40).filter(|uid| uid % 5 != 0).collect();
+    world.store.remove_messages(inbox, uid_list(&doomed)).await.unwrap();
+    world.store.tidy().await.unwrap();
+    assert!(world.pack_bytes() < before / 2, "{} of {before}", world.pack_bytes());
+    let world = world.reopened(|_| {});
+    for uid in (5..=40).step_by(5) {
+        assert!(world.bytes(inbox, uid).unwrap() == noise(uid as usize, 20_000), "{uid}");
+    }
+    world.store.remove_messages(inbox, uid_list(&(1..=40).collect::<Vec<_>>())).await.unwrap();
+    world.store.tidy().await.unwrap();
+    assert_eq!(world.packs(), 1, "the pack that takes new mail");
+    world.append(inbox, &letter(1)).await;
+    assert_eq!(world.bytes(inbox, 41).unwrap(), letter(1));
+}
+
+#[tokio::test]
+async fn a_pack_that_cannot_be_read_stays_and_keeps_no_other_from_being_thinned() {
+    let (world, _, inbox) = with_letters(13).await;
+    world.store.remove_messages(inbox, uid_list(&[2, 3, 4, 6, 7, 8])).await.unwrap();
+    let packs = world.packs();
+    let world = world.reopened(|folder| {
+        // Cut in the middle of the only letter that is left in it.
+        let file = std::fs::OpenOptions::new().write(true).open(folder.join("packs/00000001.pack")).unwrap();
+        file.set_len(10_000).unwrap();
+    });
+    world.store.tidy().await.unwrap();
+    assert_eq!(world.packs(), packs - 1);
+    assert!(matches!(world.bytes(inbox, 1), Err(StoreError::Damaged(_))));
+    assert!(world.bytes(inbox, 5).unwrap() == noise(5, 20_000));
+    world.append(inbox, &letter(1)).await;
+}
+
+#[tokio::test]
+async fn a_reader_goes_on_reading_from_a_pack_that_is_dropped() {
+    let (world, _, inbox) = with_letters(8).await;
+    let mut reader = world.store.open_message(inbox, Uid(1)).unwrap();
+    world.store.remove_messages(inbox, uid_list(&[2, 3, 4])).await.unwrap();
+    let packs = world.packs();
+    world.store.tidy().await.unwrap();
+    assert!(world.packs() <= packs);
+    assert!(!world.folder().join("packs/00000001.pack").exists());
+    assert!(reader.read_all().unwrap() == noise(1, 20_000));
+    assert!(world.bytes(inbox, 1).unwrap() == noise(1, 20_000), "and from its new place");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_in_the_packs_is_cleaned_up_on_opening() {
+    let (world, _, inbox) = with_letters(1).await;
+    let before = world.pack_bytes();
+    let world = world.reopened(|folder| {
+        let mut last = std::fs::OpenOptions::new().append(true).open(folder.join("packs/00000001.pack")).unwrap();
+        last.write_all(&[7; 5_000]).unwrap();
+        std::fs::write(folder.join("packs/00000002.pack"), b"never committed").unwrap();
+    });
+    assert_eq!((world.pack_bytes(), world.packs()), (before, 1));
+    world.append(inbox, &letter(2)).await;
+    assert!(world.bytes(inbox, 1).unwrap() == noise(1, 20_000));
+    assert_eq!(world.bytes(inbox, 2).unwrap(), letter(2));
+}
+
+#[tokio::test]
+async fn a_flipped_bit_damages_one_letter_and_no_other() {
+    let (world, _, inbox) = with_letters(3).await;
+    let needle = noise(2, 20_000)[10_000..10_016].to_vec();
+    let world = world.reopened(|folder| flip(&folder.join("packs/00000001.pack"), &needle));
+    assert!(matches!(world.bytes(inbox, 2), Err(StoreError::Damaged(_))));
+    for uid in [1, 3] {
+        assert!(world.bytes(inbox, uid).unwrap() == noise(uid as usize, 20_000));
+    }
+}
+
+#[tokio::test]
+async fn a_missing_pack_damages_its_letters_and_the_store_still_opens() {
+    let (world, _, inbox) = with_letters(6).await;
+    let world = world.reopened(|folder| std::fs::remove_file(folder.join("packs/00000001.pack")).unwrap());
+    assert!(matches!(world.bytes(inbox, 1), Err(StoreError::Damaged(_))));
+    assert!(world.bytes(inbox, 6).unwrap() == noise(6, 20_000));
+}
+
+#[tokio::test]
+async fn packs_without_their_database_are_not_taken_for_garbage() {
+    let (world, ..) = with_letters(1).await;
+    let folder = world.folder();
+    let before = world.pack_bytes();
+    let kept = tempfile::tempdir().unwrap();
+    let world = world.reopened(|folder| {
+        std::fs::rename(folder.join("store.redb"), kept.path().join("store.redb")).unwrap();
+        assert!(matches!(Store::open(folder, options()), Err(StoreError::Damaged(_))));
+        assert!(!folder.join("store.redb").exists());
+        std::fs::rename(kept.path().join("store.redb"), folder.join("store.redb")).unwrap();
+    });
+    assert_eq!((world.pack_bytes(), world.folder()), (before, folder));
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_not_opened_twice() {
+    let world = World::new(options()).await;
+    assert!(matches!(Store::open(&world.folder(), options()), Err(StoreError::InUse)));
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path(), options()).unwrap());
+    let database = redb::Database::open(folder.path().join("store.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+    transaction.open_table(meta).unwrap().insert("schema", 77_u32.to_le_bytes().as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let result = Store::open(folder.path(), options());
+    assert!(matches!(result, Err(StoreError::Newer { found: 77, known: 1 })));
+}
+
+#[tokio::test]
+async fn the_data_folder_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (world, ..) = with_letters(1).await;
+    for (path, mode) in [("", 0o700), ("store.redb", 0o600), ("packs", 0o700), ("packs/00000001.pack", 0o600)] {
+        let found = std::fs::metadata(world.folder().join(path)).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode, "{path}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The store driven through its public calls: what it promises of letters, disks, mailboxes, people and the queue.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod delivery;
+mod directory;
+mod disk;
+mod flags;
+mod mailboxes;
+
+mod world;
