@@ -70,9 +70,18 @@ impl Shared {
         Ok(database)
     }
 
-    /// Gives up a database that failed and opens it anew, now or, if that fails too, when it is asked for next.
+    /// Gives up a database that failed and opens it anew, now or, if that fails too, when it is asked for next. One
+    /// that is whole, as when only a pack could not be written, stays: who is reading from it would be cut off.
     fn recover(&self) {
-        self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        let whole = |database: &Arc<Database>| database.begin_write().is_ok_and(|trial| trial.abort().is_ok());
+        let broken = {
+            let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            slot.take_if(|database| !whole(database))
+        };
+        if broken.is_none() {
+            return;
+        }
+        drop(broken);
         if let Err(error) = self.reopened() {
             tracing::error!("the store can't be opened again: {error}");
         }
@@ -195,8 +204,9 @@ pub(crate) fn transact<T>(
     work: impl FnOnce(&mut Change<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let result = try_transact(shared, work);
-    // A refused request leaves the database as good as it was; a failed write does not.
-    if result.as_ref().is_err_and(StoreError::is_fault) {
+    // A refused request leaves the database as good as it was; a failed write may not. After some failed commits redb
+    // calls its own state corrupted until it is opened anew.
+    if result.as_ref().is_err_and(|error| error.is_fault() || matches!(error, StoreError::Damaged(_))) {
         shared.recover();
     }
     result

@@ -156,3 +156,39 @@ async fn the_data_folder_is_its_owners_alone() {
         assert_eq!(found & 0o777, mode, "{path}");
     }
 }
+
+#[tokio::test]
+async fn after_a_failed_write_letters_are_read_and_soon_written_again() {
+    let (world, alice, inbox) = with_letters(4).await;
+    let (packs, away) = (world.folder().join("packs"), world.folder().join("away"));
+    // The first pack is full: the next letter needs a new one.
+    std::fs::rename(&packs, &away).unwrap();
+    for number in 5..8 {
+        let letter = noise(number, 20_000);
+        let delivery = crate::world::delivery(alice);
+        let result = world.store.accept(vec![crate::world::acceptance(&letter, vec![delivery])]).await;
+        assert!(matches!(&result, Err(error) if error.is_temporary()), "{result:?}");
+    }
+    assert_eq!(world.uids(inbox), [1, 2, 3, 4]);
+    assert!(world.bytes(inbox, 1).unwrap() == noise(1, 20_000));
+    world.store.remove_messages(inbox, uid_list(&[2])).await.unwrap();
+    std::fs::rename(&away, &packs).unwrap();
+    assert_eq!(world.append(inbox, &noise(5, 20_000)).await, Uid(5));
+    let world = world.reopened(|_| {});
+    for uid in [1, 3, 4, 5] {
+        assert!(world.bytes(inbox, uid).unwrap() == noise(uid as usize, 20_000), "{uid}");
+    }
+}
+
+#[tokio::test]
+async fn a_view_held_open_does_not_keep_the_store_from_recovering() {
+    let (world, _, inbox) = with_letters(4).await;
+    let snapshot = world.store.snapshot().unwrap();
+    let (packs, away) = (world.folder().join("packs"), world.folder().join("away"));
+    std::fs::rename(&packs, &away).unwrap();
+    let result = world.store.append(inbox, vec![crate::world::append(&noise(5, 20_000))]).await;
+    assert!(matches!(result, Err(StoreError::Io(_))), "{result:?}");
+    std::fs::rename(&away, &packs).unwrap();
+    assert_eq!(world.append(inbox, &noise(5, 20_000)).await, Uid(5));
+    assert_eq!(snapshot.uids(inbox).unwrap(), uid_list(&[1, 2, 3, 4]));
+}

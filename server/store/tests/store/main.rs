@@ -1,10 +1,12 @@
 //! The store driven through its public calls: what it promises of letters, disks, mailboxes, people and the queue.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod delivery;
 mod directory;
 mod disk;
 mod flags;
 mod mailboxes;
-
+mod model;
+mod queue;
+mod stories;
 mod world;
