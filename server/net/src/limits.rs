@@ -77,3 +77,40 @@ impl Drop for Permit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_total_and_for_each_network() {
+        let limits = Limits::new(3, 2);
+        let enter = |peer: &str| limits.enter(peer.parse().unwrap());
+        let first = enter("192.0.2.1").unwrap();
+        let _second = enter("::ffff:192.0.2.1").unwrap();
+        assert!(enter("192.0.2.1").is_none(), "two from one address");
+        let _third = enter("2001:db8::1").unwrap();
+        assert!(enter("2001:db8:1::1").is_none(), "three in all");
+        drop(first);
+        assert!(enter("192.0.2.1").is_some());
+    }
+
+    #[test]
+    fn a_subnet_is_one_network() {
+        let limits = Limits::new(10, 1);
+        let _first = limits.enter("2001:db8::1".parse().unwrap()).unwrap();
+        assert!(limits.enter("2001:db8::ffff:1".parse().unwrap()).is_none());
+        assert!(limits.enter("2001:db8:0:1::1".parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_who_has_gone() {
+        let limits = Limits::new(10, 1);
+        for number in 0..1_000_u32 {
+            drop(limits.enter(IpAddr::V4(number.into())).unwrap());
+        }
+        assert!(limits.shared.open().by_network.is_empty());
+        assert_eq!(limits.shared.open().total, 0);
+    }
+}

@@ -22,7 +22,7 @@ pub struct TlsError(pub String);
 /// A self-signed certificate's file, and its key's.
 const SELF_SIGNED: [&str; 2] = ["self-signed.pem", "self-signed.key"];
 
-/// The certificates we show, chosen by SNI and replaceable while running; cheap to clone.
+/// The certificate we show, replaceable while running; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Certificates {
     shown: Arc<Shown>,

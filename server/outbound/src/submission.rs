@@ -31,7 +31,8 @@ impl Submission {
     async fn log_in(&self, client: &Client, credentials: Credentials) -> Result<Identity, Reply> {
         let (peer, login) = (client.peer.remote.ip(), credentials.login.as_str());
         let check = self.reception.store().authenticate(login, &credentials.password);
-        let admitted = timeout(LOGIN_TIME, self.reception.gate().admit(peer, login, check)).await;
+        let admitted =
+            timeout(LOGIN_TIME, self.reception.gate().admit(peer, login, &credentials.password, check)).await;
         match admitted.unwrap_or_else(|_| Err(Refused::Error(StoreError::Io("no answer in time".to_owned())))) {
             Ok(found) => {
                 tracing::info!(%peer, login = %found.address, "logged in by SMTP");

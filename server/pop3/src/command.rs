@@ -2,7 +2,7 @@
 
 /// A command with its arguments, borrowed from its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Command<'a> {
+pub enum Command<'a> {
     /// `CAPA`
     Capa,
     /// `STLS`
@@ -16,7 +16,12 @@ pub(crate) enum Command<'a> {
     /// `PASS string`
     Pass(&'a str),
     /// `AUTH mechanism [initial-response]`
-    Auth { mechanism: &'a str, initial: Option<&'a str> },
+    Auth {
+        /// How to log in.
+        mechanism: &'a str,
+        /// In base64, as it came.
+        initial: Option<&'a str>,
+    },
     /// `STAT`
     Stat,
     /// `LIST [msg]`
@@ -26,7 +31,12 @@ pub(crate) enum Command<'a> {
     /// `RETR msg`
     Retr(Number),
     /// `TOP msg n`
-    Top { number: Number, lines: u64 },
+    Top {
+        /// Of the message.
+        number: Number,
+        /// Of its body.
+        lines: u64,
+    },
     /// `DELE msg`
     Dele(Number),
     /// `NOOP`
@@ -38,11 +48,11 @@ pub(crate) enum Command<'a> {
 }
 
 /// A message number as the client said it; 0 and numbers beyond the last message name no message.
-pub(crate) type Number = u32;
+pub type Number = u32;
 
 /// Why a line is not a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CommandError {
+pub enum CommandError {
     /// No such command.
     #[error("this is not a command of this server")]
     Unknown,
@@ -52,7 +62,7 @@ pub(crate) enum CommandError {
     /// A control character, or not UTF-8.
     #[error("commands are UTF-8 without control characters")]
     Text,
-    /// Longer than [`crate::limits::MAX_LINE`].
+    /// Longer than a line may be.
     #[error("the line is too long")]
     TooLong,
 }
@@ -61,7 +71,7 @@ pub(crate) enum CommandError {
 ///
 /// # Errors
 /// It is not a command; nothing of it has been carried out.
-pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
+pub fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
     let line = std::str::from_utf8(line).map_err(|_| CommandError::Text)?;
     if line.chars().any(char::is_control) {
         return Err(CommandError::Text);

@@ -112,7 +112,7 @@ impl Driver {
     async fn log_in(&self, credentials: Credentials) -> LoginAnswer {
         let Credentials { login, password } = credentials;
         let peer = self.peer.remote.ip();
-        let admitted = self.gate.admit(peer, &login, self.store.authenticate(&login, &password));
+        let admitted = self.gate.admit(peer, &login, &password, self.store.authenticate(&login, &password));
         let found = match timeout(LOGIN_TIME, admitted).await {
             Ok(Ok(found)) => found,
             Ok(Err(Refusal::Denied)) => {

@@ -24,7 +24,7 @@
 //! Start reading at [`serve`], then `session`.
 
 mod body;
-mod command;
+pub mod command;
 mod driver;
 mod limits;
 mod lines;

@@ -11,19 +11,32 @@
 mod address;
 mod imap;
 mod mime;
+mod pop3;
 mod smtp;
+mod smtp_session;
 
 pub use address::address;
 pub use imap::imap_command;
 pub use mime::mime;
+pub use pop3::pop3_command;
 pub use smtp::smtp_command;
+pub use smtp_session::smtp_session;
 
 /// Feeds a parser whatever bytes there are, and panics when it breaks a promise.
 pub type Check = fn(&[u8]);
 
+/// Panics when something does not hold for these bytes.
+pub type Check = fn(&[u8]);
+
 /// What can be checked: the name of its fuzz target and corpus folder, and the check.
-pub const TARGETS: &[(&str, Check)] =
-    &[("smtp_command", smtp_command), ("imap_command", imap_command), ("address", address), ("mime", mime)];
+pub const TARGETS: &[(&str, Check)] = &[
+    ("smtp_command", smtp_command),
+    ("smtp_session", smtp_session),
+    ("imap_command", imap_command),
+    ("pop3_command", pop3_command),
+    ("address", address),
+    ("mime", mime),
+];
 
 /// Panics if the text could end a line or steer a terminal.
 fn assert_harmless(text: &str) {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
-use mailstead_parser_tests::TARGETS;
+use mailstead_parser_tests::{Check, TARGETS};
 
 /// Mutations of each file.
 const MUTATIONS: usize = 300;
@@ -17,8 +17,6 @@ const SIZES: (usize, usize) = (4 << 10, 32 << 10);
 const CHEAP: Duration = Duration::from_millis(15);
 /// Eight times the size may cost eight times as much, with room for caches and measuring; a square would cost 64 times.
 const MAX_RATIO: u32 = 32;
-
-type Check = fn(&[u8]);
 
 /// The corpus of a target, in a fixed order.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {

@@ -99,7 +99,7 @@ async fn check(
     password: &str,
 ) -> Result<Reply, Failure> {
     let peer = session.peer.remote.ip();
-    let admitted = session.gate.admit(peer, login, session.store.authenticate(login, password));
+    let admitted = session.gate.admit(peer, login, password, session.store.authenticate(login, password));
     let admitted = timeout_at(Instant::now() + LOGIN_TIME, admitted).await;
     match admitted {
         Ok(Ok(found)) => {

@@ -260,7 +260,9 @@ async fn an_internationalised_address_receives() {
 async fn whoever_guesses_passwords_is_turned_away_here_too() {
     let house = House::build().await;
     let guesser = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let guesses = (0..10).map(|_| house.gate.admit(guesser, "alice", async { Ok::<Option<()>, ()>(None) }));
+    let words: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let wrong = |word| house.gate.admit(guesser, "alice", word, async { Ok::<Option<()>, ()>(None) });
+    let guesses = words.iter().map(|word| wrong(word));
     let mut guesses: Vec<_> = guesses.map(Box::pin).collect();
     // Each is polled once: the failure counts before its delay begins.
     for guess in &mut guesses {
