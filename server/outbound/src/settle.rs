@@ -110,10 +110,6 @@ async fn write(
     loop {
         let error = match try_write(context, part, &settlement, &news, &told, now).await {
             Ok(()) => return,
-            Err(StoreError::NotFound(_)) => {
-                tracing::info!(trace = %entry.trace, queue = %entry.id, "the message was removed from the queue meanwhile");
-                return;
-            }
             Err(error) => error,
         };
         let hopeless = !error.is_temporary() || matches!(error, StoreError::OverQuota);

@@ -18,14 +18,12 @@ pub(crate) fn run(shared: &Shared) {
 fn step(shared: &Shared) -> Result<(), StoreError> {
     let before = stories_end(shared);
     transact(shared, |change| change.forget_stories(before, STORIES_AT_ONCE))?;
-    let mut budget = BYTES_AT_ONCE;
+    // On a full disk only the packs nobody needs are dropped, which takes no room.
+    let mut budget = if shared.has_room(BYTES_AT_ONCE) { BYTES_AT_ONCE } else { 0 };
     for pack in transact(shared, |change| change.thin_packs())? {
         match transact(shared, |change| change.thin(pack, budget)) {
             Ok(thinned) => budget = budget.saturating_sub(thinned.moved),
             Err(error) => passed_over(pack, error)?,
-        }
-        if budget == 0 {
-            break;
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use mailstead_migrations::v1;
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 
 use crate::change::{Appended, Change};
@@ -24,6 +25,9 @@ const BATCH_BYTES: u64 = 32 << 20;
 const CHORES_EVERY: Duration = Duration::from_secs(60);
 /// Room below which nothing is added any more, so that letters can still be deleted on a full disk.
 const RESERVE: u64 = 4 << 20;
+
+/// Counts the commits.
+pub(crate) const COMMITS: &str = "commits";
 
 /// Work for the writer thread.
 pub(crate) trait Job: Send {
@@ -87,6 +91,22 @@ impl Shared {
         }
     }
 
+    /// Opens the database anew after the commit of that number failed, and tells whether it is on disk all the same:
+    /// then a commit of its own makes what was read back durable.
+    fn recovered_with(&self, number: u64) -> Result<bool, StoreError> {
+        self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        let database = self.reopened()?;
+        let last = database.begin_read()?.open_table(v1::COUNTERS)?.get(COMMITS)?.map_or(0, |value| value.value());
+        if last != number {
+            return Ok(false);
+        }
+        let mut seal = database.begin_write()?;
+        seal.set_quick_repair(true);
+        seal.open_table(v1::COUNTERS)?.insert(COMMITS, number)?;
+        seal.commit()?;
+        Ok(true)
+    }
+
     fn complain(&self, error: &StoreError) {
         let text = error.to_string();
         let mut last = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +122,7 @@ impl Shared {
         }
     }
 
-    fn has_room(&self, bytes: u64) -> bool {
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
         match rustix::fs::statvfs(&self.folder) {
             Ok(found) => {
                 found.f_bavail.saturating_mul(found.f_frsize) > RESERVE.saturating_add(bytes.saturating_mul(2))
@@ -231,7 +251,14 @@ fn try_transact<T>(
     if let Appended::To(pack) = done.appended {
         shared.packs.sync(pack)?;
     }
-    transaction.commit()?;
+    if let Err(error) = transaction.commit() {
+        drop(database);
+        // The last step may have failed after all was on disk: then doing it again would double every letter of it.
+        if !shared.recovered_with(done.number)? {
+            return Err(error.into());
+        }
+        tracing::warn!("a change was written although the disk reported an error: {error}");
+    }
     shared.watchers.tell(&done.accounts, done.queue);
     for pack in done.dropped_packs {
         if let Err(error) = shared.packs.remove(pack) {

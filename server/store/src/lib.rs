@@ -189,11 +189,15 @@ fn migrate(folder: &Path, database: &redb::Database) -> Result<(), StoreError> {
 
 /// Removes what a crash left behind in the packs: files no record names, and a tail no entry names.
 fn clean(packs: &Packs, database: &redb::Database) -> Result<(), StoreError> {
-    let table = database.begin_read()?.open_table(v1::PACKS)?;
+    let transaction = database.begin_read()?;
+    let table = transaction.open_table(v1::PACKS)?;
+    let given = transaction.open_table(v1::COUNTERS)?.get("pack")?.map_or(0, |value| value.value());
     for pack in packs.numbers()? {
         match table.get(pack)?.map(|state| state.value().0) {
             Some(end) => packs.cut(pack, end)?,
-            None => packs.remove(pack)?,
+            None if u64::from(pack) <= given => packs.remove(pack)?,
+            // Made just before a crash, or this store is older than its packs: no letter is thrown away for that.
+            None => packs.set_aside(pack)?,
         }
     }
     for entry in table.iter()? {

@@ -126,6 +126,17 @@ impl Packs {
         self.writer(pack)
     }
 
+    /// Takes a pack that no record knows out of the way. Whether it only holds the rest of a write that was never
+    /// acknowledged can't be told, unless it is empty.
+    pub(crate) fn set_aside(&self, pack: u32) -> io::Result<()> {
+        if self.len(pack)? == 0 {
+            return std::fs::remove_file(self.path(pack));
+        }
+        let aside = self.folder.join(format!("{pack:08}.pack.unknown"));
+        tracing::warn!(file = %aside.display(), "a pack the store does not know is set aside");
+        std::fs::rename(self.path(pack), aside)
+    }
+
     /// Drops a pack that no entry names.
     pub(crate) fn remove(&self, pack: u32) -> io::Result<()> {
         let removed = std::fs::remove_file(self.path(pack));

@@ -1,5 +1,7 @@
 //! Passwords: argon2id, a bounded number at once, never on the threads that serve sessions.
 
+use std::sync::Arc;
+
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::{Semaphore, oneshot};
@@ -16,7 +18,7 @@ const MAX_PASSWORD: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Passwords {
     cost: PasswordCost,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// The hash of a password nobody knows, checked in place of an unknown account's so that it takes as long.
     dummy: String,
 }
@@ -26,7 +28,7 @@ impl Passwords {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| StoreError::Io(error.to_string()))?;
         let dummy = hash(cost, &secret)?;
-        Ok(Self { cost, places: Semaphore::new(AT_ONCE), dummy })
+        Ok(Self { cost, places: Arc::new(Semaphore::new(AT_ONCE)), dummy })
     }
 
     /// Hashes a new password.
@@ -58,13 +60,16 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
+        // Held by the thread: whoever gives up waiting does not end the work.
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let (answer, result) = oneshot::channel();
         // A thread of its own, since this must work outside a tokio runtime too.
         std::thread::Builder::new()
             .name("password".to_owned())
             .spawn(move || {
-                let _ = answer.send(work());
+                let done = work();
+                drop(place);
+                let _ = answer.send(done);
             })
             .map_err(|error| StoreError::Io(error.to_string()))?;
         result.await.map_err(|_| StoreError::Closed)?

@@ -17,6 +17,11 @@ impl Change<'_> {
         for (account, sum) in sums {
             self.check_quota(account, sum)?;
         }
+        self.take(messages)
+    }
+
+    /// Takes messages whatever the quota: whoever has a full mailbox must still hear that a letter did not arrive.
+    pub(super) fn take(&mut self, messages: &[Acceptance]) -> Result<(), StoreError> {
         for acceptance in messages {
             for delivery in &acceptance.deliveries {
                 self.deliver(acceptance, delivery)?;

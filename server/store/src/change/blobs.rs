@@ -69,13 +69,16 @@ impl Change<'_> {
         if self.tables.packs.get(pack)?.is_none() {
             return Ok(Thinned { moved, done: true });
         }
-        while moved < budget {
+        loop {
             let first = self.tables.pack_blobs.range((pack, 0)..=(pack, u64::MAX))?.next().transpose()?;
             let Some((key, hash)) = first.map(|(key, hash)| (key.value(), BlobHash(*hash.value()))) else {
                 self.write().packs.remove(pack)?;
                 self.dropped_packs.push(pack);
                 return Ok(Thinned { moved, done: true });
             };
+            if moved >= budget {
+                return Ok(Thinned { moved, done: false });
+            }
             let Some(mut record) = self.blob(hash)? else {
                 self.write().pack_blobs.remove(key)?;
                 continue;
@@ -95,7 +98,6 @@ impl Change<'_> {
             self.set_pack_end(to, offset + record.len)?;
             moved += record.len;
         }
-        Ok(Thinned { moved, done: false })
     }
 
     /// The sealed packs of which less than half is alive, those first that cost least to drop.

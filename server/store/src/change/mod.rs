@@ -100,6 +100,7 @@ pub(crate) enum Appended {
 
 /// What a transaction did, for its commit.
 pub(crate) struct Done {
+    pub(crate) number: u64,
     pub(crate) changed: bool,
     pub(crate) appended: Appended,
     pub(crate) accounts: BTreeMap<AccountId, ModSeq>,
@@ -133,8 +134,11 @@ impl<'t> Change<'t> {
         self.job_changed
     }
 
-    pub(crate) fn finish(self) -> Result<Done, StoreError> {
+    /// Ends it, with a number no other commit has.
+    pub(crate) fn finish(mut self) -> Result<Done, StoreError> {
+        let number = if self.changed { self.next(crate::engine::COMMITS)? } else { 0 };
         Ok(Done {
+            number,
             changed: self.changed,
             appended: self.appended,
             accounts: self.accounts,

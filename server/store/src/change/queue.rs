@@ -53,7 +53,7 @@ impl Change<'_> {
                 recipient.last = Some(last.clone());
             }
         }
-        self.accept(notices).map_err(|error| match error {
+        self.take(notices).map_err(|error| match error {
             // Not to be taken for an entry that is gone.
             StoreError::NotFound(what) => StoreError::Invalid(format!("the report can't be delivered: {what} is gone")),
             other => other,

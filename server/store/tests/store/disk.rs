@@ -86,7 +86,11 @@ async fn what_a_crash_left_in_the_packs_is_cleaned_up_on_opening() {
         let mut last = std::fs::OpenOptions::new().append(true).open(folder.join("packs/00000001.pack")).unwrap();
         last.write_all(&[7; 5_000]).unwrap();
         std::fs::write(folder.join("packs/00000002.pack"), b"never committed").unwrap();
+        std::fs::write(folder.join("packs/00000003.pack"), b"").unwrap();
     });
+    let aside = world.folder().join("packs/00000002.pack.unknown");
+    assert_eq!(std::fs::read(&aside).unwrap(), b"never committed", "what may be a letter is not thrown away");
+    std::fs::remove_file(aside).unwrap();
     assert_eq!((world.pack_bytes(), world.packs()), (before, 1));
     world.append(inbox, &letter(2)).await;
     assert!(world.bytes(inbox, 1).unwrap() == noise(1, 20_000));
