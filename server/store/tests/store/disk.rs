@@ -105,6 +105,25 @@ async fn a_flipped_bit_damages_one_letter_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_damaged_letter_put_back_is_whole_again_wherever_it_is_kept() {
+    let (world, alice, inbox) = with_letters(3).await;
+    let archive = world.mailbox(alice, "Archive").id;
+    world.store.copy(inbox, uid_list(&[2]), archive).await.unwrap();
+    let needle = noise(2, 20_000)[10_000..10_016].to_vec();
+    let world = world.reopened(|folder| flip(&folder.join("packs/00000001.pack"), &needle));
+    assert!(matches!(world.bytes(archive, 1), Err(StoreError::Damaged(_))));
+    world.append(inbox, &noise(2, 20_000)).await;
+    for (mailbox, uid) in [(inbox, 2), (inbox, 4), (archive, 1)] {
+        assert!(world.bytes(mailbox, uid).unwrap() == noise(2, 20_000), "{mailbox} {uid}");
+    }
+    world.store.remove_messages(inbox, uid_list(&[2, 4])).await.unwrap();
+    assert!(world.bytes(archive, 1).unwrap() == noise(2, 20_000));
+    let blob = world.message(archive, 1).blob;
+    world.store.remove_messages(archive, uid_list(&[1])).await.unwrap();
+    assert!(matches!(world.store.open_blob(blob), Err(StoreError::NotFound(_))));
+}
+
+#[tokio::test]
 async fn a_missing_pack_damages_its_letters_and_the_store_still_opens() {
     let (world, _, inbox) = with_letters(6).await;
     let world = world.reopened(|folder| std::fs::remove_file(folder.join("packs/00000001.pack")).unwrap());
