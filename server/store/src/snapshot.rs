@@ -15,6 +15,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 use crate::blob::{CHUNK, decompress};
 use crate::change::EXPUNGED;
 use crate::engine::Shared;
+use crate::pack::Packs;
 use crate::record::{BlobRecord, MailboxRecord, MessageRecord, decode};
 use crate::{AccountId, BlobHash, Changes, Mailbox, MailboxId, Message, ModSeq, StoreError, Uid};
 
@@ -276,6 +277,17 @@ impl MessageReader {
         let to = usize::try_from(end - base).unwrap_or(usize::MAX).min(bytes.len());
         Ok(bytes.get(from..to).unwrap_or_default())
     }
+}
+
+/// True when a blob can be read and is what its name says.
+pub(crate) fn is_whole(packs: &Packs, hash: BlobHash, record: &BlobRecord) -> bool {
+    let Ok(file) = packs.reader(record.pack) else { return false };
+    let mut hasher = blake3::Hasher::new();
+    for index in 0..record.chunks.len() {
+        let Ok(bytes) = read_chunk(&file, record, index, record.size) else { return false };
+        hasher.update(&bytes);
+    }
+    hasher.finalize() == hash.0
 }
 
 fn read_chunk(file: &File, record: &BlobRecord, index: usize, size: u64) -> Result<Vec<u8>, StoreError> {

@@ -4,6 +4,7 @@ use redb::ReadableTable as _;
 
 use super::{Appended, Change, narrow};
 use crate::record::{BlobRecord, decode, encode};
+use crate::snapshot::is_whole;
 use crate::{BlobHash, Prepared, StoreError};
 
 /// What became of a thin pack.
@@ -17,10 +18,35 @@ pub(crate) struct Thinned {
 impl Change<'_> {
     /// Counts one more reference to a message, which is appended to the pack if it is not kept yet.
     pub(super) fn keep(&mut self, message: &Prepared) -> Result<(), StoreError> {
-        if let Some(mut record) = self.blob(message.hash)? {
-            record.references += 1;
-            return self.put_blob(message.hash, &record);
+        let known = self.blob(message.hash)?;
+        let is_new = known.is_none();
+        let mut record = match known {
+            Some(record) if self.is_sound(message.hash, &record) => record,
+            Some(damaged) => {
+                tracing::warn!(pack = damaged.pack, "a damaged message came again and is whole now");
+                self.write().pack_blobs.remove((damaged.pack, damaged.offset))?;
+                self.account_for(damaged.pack, 0, damaged.len)?;
+                BlobRecord { references: damaged.references, ..self.place(message)? }
+            }
+            None => self.place(message)?,
+        };
+        record.references += 1;
+        self.put_blob(message.hash, &record)?;
+        self.sound.insert(message.hash);
+        if is_new {
+            let summary = encode(&message.summary)?;
+            self.write().summaries.insert(&message.hash.0, summary.as_slice())?;
         }
+        Ok(())
+    }
+
+    /// Whether what is kept can be read: who puts a damaged letter back must not be told that it is there already.
+    fn is_sound(&self, hash: BlobHash, record: &BlobRecord) -> bool {
+        self.sound.contains(&hash) || is_whole(&self.shared.packs, hash, record)
+    }
+
+    /// Appends a message to the pack; nobody refers to it yet.
+    fn place(&mut self, message: &Prepared) -> Result<BlobRecord, StoreError> {
         let (pack, offset) = self.open_pack()?;
         self.appended = Appended::To(pack);
         let place = self.shared.packs.append(pack, offset, message.hash, message.size, &message.compressed)?;
@@ -30,15 +56,12 @@ impl Change<'_> {
             len: place.end - place.offset,
             size: message.size,
             chunks: message.compressed.chunks.to_vec(),
-            references: 1,
+            references: 0,
         };
-        let summary = encode(&message.summary)?;
-        self.put_blob(message.hash, &record)?;
-        let tables = self.write();
-        tables.summaries.insert(&message.hash.0, summary.as_slice())?;
-        tables.pack_blobs.insert((pack, offset), &message.hash.0)?;
+        self.write().pack_blobs.insert((pack, offset), &message.hash.0)?;
         self.account_for(pack, record.len, 0)?;
-        self.set_pack_end(pack, place.end)
+        self.set_pack_end(pack, place.end)?;
+        Ok(record)
     }
 
     /// Counts one more reference to a blob that is kept.

@@ -8,14 +8,14 @@ mod messages;
 mod queue;
 mod stories;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use mailstead_migrations::v1;
 use redb::{ReadableTable as _, Table, WriteTransaction};
 
 use crate::engine::Shared;
 use crate::record::{AccountRecord, MailboxRecord, MessageRecord, decode, encode};
-use crate::{AccountId, MailboxId, ModSeq, StoreError, Uid};
+use crate::{AccountId, BlobHash, MailboxId, ModSeq, StoreError, Uid};
 
 /// A log entry's kind: new or changed.
 pub(crate) const CHANGED: u8 = 0;
@@ -85,6 +85,8 @@ pub(crate) struct Change<'t> {
     job_modseqs: BTreeMap<AccountId, u64>,
     accounts: BTreeMap<AccountId, ModSeq>,
     queue_changed: bool,
+    /// Blobs known to be readable: written or checked in this transaction.
+    sound: HashSet<BlobHash>,
     appended: Appended,
     dropped_packs: Vec<u32>,
 }
@@ -118,6 +120,7 @@ impl<'t> Change<'t> {
             job_modseqs: BTreeMap::new(),
             accounts: BTreeMap::new(),
             queue_changed: false,
+            sound: HashSet::new(),
             appended: Appended::Nothing,
             dropped_packs: Vec::new(),
         })

@@ -109,6 +109,25 @@ async fn a_flipped_bit_damages_one_letter_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_damaged_letter_put_back_is_whole_again_wherever_it_is_kept() {
+    let (world, alice, inbox) = with_letters(3).await;
+    let archive = world.mailbox(alice, "Archive").id;
+    world.store.copy(inbox, uid_list(&[2]), archive).await.unwrap();
+    let needle = noise(2, 20_000)[10_000..10_016].to_vec();
+    let world = world.reopened(|folder| flip(&folder.join("packs/00000001.pack"), &needle));
+    assert!(matches!(world.bytes(archive, 1), Err(StoreError::Damaged(_))));
+    world.append(inbox, &noise(2, 20_000)).await;
+    for (mailbox, uid) in [(inbox, 2), (inbox, 4), (archive, 1)] {
+        assert!(world.bytes(mailbox, uid).unwrap() == noise(2, 20_000), "{mailbox} {uid}");
+    }
+    world.store.remove_messages(inbox, uid_list(&[2, 4])).await.unwrap();
+    assert!(world.bytes(archive, 1).unwrap() == noise(2, 20_000));
+    let blob = world.message(archive, 1).blob;
+    world.store.remove_messages(archive, uid_list(&[1])).await.unwrap();
+    assert!(matches!(world.store.open_blob(blob), Err(StoreError::NotFound(_))));
+}
+
+#[tokio::test]
 async fn a_missing_pack_damages_its_letters_and_the_store_still_opens() {
     let (world, _, inbox) = with_letters(6).await;
     let world = world.reopened(|folder| std::fs::remove_file(folder.join("packs/00000001.pack")).unwrap());
@@ -195,4 +214,64 @@ async fn a_view_held_open_does_not_keep_the_store_from_recovering() {
     std::fs::rename(&away, &packs).unwrap();
     assert_eq!(world.append(inbox, &noise(5, 20_000)).await, Uid(5));
     assert_eq!(snapshot.uids(inbox).unwrap(), uid_list(&[1, 2, 3, 4]));
+}
+
+/// Run it as root with a small disk of its own, for instance:
+/// `unshare -m sh -c 'mount -t tmpfs -o size=24m none /mnt && MAILSTEAD_SMALL_DISK=/mnt cargo test -- --ignored'`
+#[tokio::test]
+#[ignore = "wants a disk of some 24 MiB, named by MAILSTEAD_SMALL_DISK"]
+async fn a_full_disk_loses_nothing_and_mail_can_be_deleted_on_it() {
+    let disk = std::path::PathBuf::from(std::env::var_os("MAILSTEAD_SMALL_DISK").expect("a small disk"));
+    let folder = tempfile::tempdir_in(&disk).unwrap();
+    let open = || Store::open(folder.path(), Options { pack_size: 1 << 20, ..options() }).unwrap();
+    let store = open();
+    store.add_domain(mailstead_message::Domain::parse("home.test").unwrap()).await.unwrap();
+    let alice = store.add_account(crate::world::address("alice@home.test"), "secret", None).await.unwrap();
+    let inbox = store.snapshot().unwrap().mailbox_by_name(alice, "INBOX").unwrap().unwrap().id;
+    let full = loop {
+        let number = store.snapshot().unwrap().uids(inbox).unwrap().len() + 1;
+        let letter = crate::world::append(&noise(number, 200_000));
+        if let Err(error) = store.append(inbox, vec![letter]).await {
+            break error;
+        }
+    };
+    assert!(matches!(full, StoreError::DiskFull), "{full:?}");
+    let kept = store.snapshot().unwrap().uids(inbox).unwrap();
+    // Now not even the reserve is left.
+    let ballast = folder.path().join("ballast");
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    let filled = loop {
+        if let Err(error) = file.write_all(&[1; 512]) {
+            break error;
+        }
+    };
+    assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
+    drop(file);
+    let mut failed = 0;
+    for _ in 0..50 {
+        let marked = FlagChange::Add(crate::world::flags(Flags::SEEN, &[]));
+        let unmarked = FlagChange::Remove(crate::world::flags(Flags::SEEN, &[]));
+        for change in [marked, unmarked] {
+            if let Err(error) = store.change_flags(inbox, kept.clone(), change, None).await {
+                assert!(error.is_temporary(), "{error:?}");
+                failed += 1;
+            }
+        }
+        let acceptance = crate::world::acceptance(&letter(1), vec![crate::world::delivery(alice)]);
+        assert!(store.accept(vec![acceptance]).await.is_err());
+        assert_eq!(store.snapshot().unwrap().uids(inbox).unwrap(), kept, "reading goes on");
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    let (doomed, left) = kept.split_at(kept.len() / 2);
+    store.remove_messages(inbox, doomed.to_vec()).await.unwrap();
+    store.tidy().await.unwrap();
+    let new = store.append(inbox, vec![crate::world::append(&letter(1))]).await.unwrap().1[0];
+    drop(store);
+    let store = open();
+    for uid in left {
+        let whole = store.open_message(inbox, *uid).unwrap().read_all().unwrap();
+        assert!(whole == noise(uid.0 as usize, 200_000), "{uid} ({failed} changes had failed)");
+    }
+    assert_eq!(store.open_message(inbox, new).unwrap().read_all().unwrap(), letter(1));
+    println!("{} letters, {failed} failed changes", kept.len());
 }
