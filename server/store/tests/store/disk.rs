@@ -216,13 +216,31 @@ async fn a_view_held_open_does_not_keep_the_store_from_recovering() {
     assert_eq!(snapshot.uids(inbox).unwrap(), uid_list(&[1, 2, 3, 4]));
 }
 
-/// Run it as root with a small disk of its own, for instance:
-/// `unshare -m sh -c 'mount -t tmpfs -o size=24m none /mnt && MAILSTEAD_SMALL_DISK=/mnt cargo test -- --ignored'`
+/// A file system of 24 MiB in memory; unmounted when dropped. Only root can make one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=24m,mode=0755", "none"])
+            .arg(folder.path())
+            .status();
+        assert!(mount.unwrap().success(), "a small file system can only be mounted by root: run these tests as root");
+        Self(folder)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
 #[tokio::test]
-#[ignore = "wants a disk of some 24 MiB, named by MAILSTEAD_SMALL_DISK"]
 async fn a_full_disk_loses_nothing_and_mail_can_be_deleted_on_it() {
-    let disk = std::path::PathBuf::from(std::env::var_os("MAILSTEAD_SMALL_DISK").expect("a small disk"));
-    let folder = tempfile::tempdir_in(&disk).unwrap();
+    let disk = SmallDisk::mount();
+    let folder = tempfile::tempdir_in(disk.0.path()).unwrap();
     let open = || Store::open(folder.path(), Options { pack_size: 1 << 20, ..options() }).unwrap();
     let store = open();
     store.add_domain(mailstead_message::Domain::parse("home.test").unwrap()).await.unwrap();
