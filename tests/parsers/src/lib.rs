@@ -25,9 +25,6 @@ pub use smtp_session::smtp_session;
 /// Feeds a parser whatever bytes there are, and panics when it breaks a promise.
 pub type Check = fn(&[u8]);
 
-/// Panics when something does not hold for these bytes.
-pub type Check = fn(&[u8]);
-
 /// What can be checked: the name of its fuzz target and corpus folder, and the check.
 pub const TARGETS: &[(&str, Check)] = &[
     ("smtp_command", smtp_command),
