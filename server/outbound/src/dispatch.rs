@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Context;
@@ -70,7 +70,11 @@ impl Dispatch {
     /// Waits for what is under way, but not for long: what is dropped is still in the queue.
     pub(crate) async fn finish(&self) {
         let mut tasks = std::mem::take(&mut *self.tasks());
-        let all = async { while tasks.join_next().await.is_some() {} };
+        let all = async {
+            while let Some(ended) = tasks.join_next().await {
+                report(ended);
+            }
+        };
         if timeout(self.context.patience.grace, all).await.is_err() {
             tracing::info!("deliveries under way are broken off; they stay in the queue");
         }
@@ -85,7 +89,9 @@ impl Dispatch {
         }
         desk.workers += 1;
         let mut tasks = self.tasks();
-        while tasks.try_join_next().is_some() {}
+        while let Some(ended) = tasks.try_join_next() {
+            report(ended);
+        }
         tasks.spawn(self.clone().work(destination.clone()));
     }
 
@@ -204,6 +210,15 @@ impl Dispatch {
 
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker that panicked leaves its message to the next start (see [`crate::run::Run`]): somebody should know.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a delivery ended by a fault of ours, its message waits for the next start: {error}");
     }
 }
 

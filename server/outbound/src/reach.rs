@@ -29,6 +29,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (first == 100 && (64..128).contains(&second))
         // RFC 6890: protocol assignments; RFC 2544: benchmarks.
         || (first == 192 && second == 0 && third == 0)
+        // RFC 7526: the relays of 6to4, which are no more.
+        || (first == 192 && second == 88 && third == 99)
         || (first == 198 && (18..20).contains(&second)))
 }
 
@@ -45,9 +47,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if first == 0x2002 {
         return embedded(second, third);
     }
-    // Everything given out so far is in 2000::/3; Teredo and documentation are not for mail. IPv4-mapped addresses,
-    // ::1, fc00::/7, fe80::/10 and ff00::/8 are outside.
-    first & 0xe000 == 0x2000 && !(first == 0x2001 && (second == 0 || second == 0xdb8))
+    // Everything given out so far is in 2000::/3; Teredo, ORCHIDs (RFC 4843, 7343) and documentation (RFC 3849, 9637)
+    // are not for mail. IPv4-mapped addresses, ::1, fc00::/7, fe80::/10 and ff00::/8 are outside.
+    let special = first == 0x2001 && (second == 0 || (0x10..0x30).contains(&second) || second == 0xdb8);
+    first & 0xe000 == 0x2000 && !special && !(first == 0x3fff && second < 0x1000)
 }
 
 #[cfg(test)]
@@ -90,6 +93,10 @@ mod tests {
             ("ff02::1", false),
             ("2001:db8::1", false),
             ("2001::1", false),
+            ("2001:20::1", false),
+            ("3fff:fff::1", false),
+            ("3fff:1000::1", true),
+            ("192.88.99.1", false),
         ] {
             assert_eq!(is_public(text.parse().unwrap()), public, "{text}");
         }

@@ -60,6 +60,23 @@ async fn names_that_take_no_mail_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn what_the_other_server_cannot_take_or_nobody_should_is_returned_unsent() {
+    for (to, text, status) in [
+        ("bob@world.test", "Subject: Gr\u{fc}\u{df}e\r\n\r\n\u{fc}\r\n", "5.6.3"),
+        ("j\u{f6}rg@world.test", "Subject: x\r\n\r\nx\r\n", "5.6.7"),
+        ("bob@world.test", "Subject: x\r\n\r\nx\n.\nMAIL FROM:<evil@home.test>\r\n", "5.6.11"),
+        ("bob@world.test", "Subject: a letter of more than fifty bytes\r\n\r\nHello\r\n", "5.3.4"),
+    ] {
+        let (world, server) = World::with_bob().await;
+        server.habits().extensions = &["PIPELINING", "SIZE 50"];
+        world.send(Sent { text, ..Sent::to(&[to]) }).await;
+        let inbox = told(&world).await;
+        assert!(inbox.len() == 1 && inbox[0].contains(&format!("\r\nStatus: {status}\r\n")), "{inbox:?}");
+        assert!(server.got().iter().all(|got| !got.is_whole), "{:?}", server.got());
+    }
+}
+
+#[tokio::test]
 async fn there_is_never_a_report_on_a_report() {
     let (world, server) = World::with_bob().await;
     server.habits().rcpt = |_| "550 5.1.1 no such user";

@@ -85,6 +85,29 @@ async fn what_came_while_nobody_ran_the_queue_is_sent_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_clock_set_back_keeps_no_letter_waiting() {
+    let (world, server) = World::with_bob().await;
+    world.send(Sent { age: -10 * 24 * 3_600, ..Sent::to(&["bob@world.test"]) }).await;
+    let running = world.run();
+    world.sent().await;
+    running.stop().await;
+    assert_eq!(server.got().len(), 1);
+}
+
+#[tokio::test]
+async fn letters_that_wait_for_a_server_that_is_away_share_one_try() {
+    let (world, server) = World::with_bob().await;
+    server.habits().banner = "421 4.3.2 not today";
+    for _ in 0..20 {
+        world.send(Sent::to(&["bob@world.test"])).await;
+    }
+    let running = world.run();
+    until("all were tried", || world.queue().iter().all(|entry| entry.attempts == 1)).await;
+    running.stop().await;
+    assert_eq!((world.queue().len(), server.connections()), (20, 1));
+}
+
+#[tokio::test]
 async fn a_letter_taken_by_a_server_that_vanishes_afterwards_is_not_sent_again() {
     let (world, server) = World::with_bob().await;
     server.habits().end = End::SayAndVanish("250 2.0.0 taken");

@@ -58,6 +58,8 @@ pub(crate) struct Got {
     pub(crate) mail: String,
     pub(crate) rcpt: Vec<String>,
     pub(crate) text: String,
+    /// The final dot came.
+    pub(crate) is_whole: bool,
     pub(crate) tls: bool,
     /// Which connection brought it.
     pub(crate) connection: usize,
@@ -199,16 +201,17 @@ impl Session {
     }
 
     async fn message(&mut self) -> Got {
-        let mut text = String::new();
+        let (mut text, mut is_whole) = (String::new(), false);
         while let Some(line) = self.line().await {
-            if line == "." {
+            is_whole = line == ".";
+            if is_whole {
                 break;
             }
             text.push_str(line.strip_prefix('.').unwrap_or(&line));
             text.push_str("\r\n");
         }
         let tls = self.stream.as_ref().is_some_and(|stream| stream.tls().is_some());
-        Got { mail: String::new(), rcpt: Vec::new(), text, tls, connection: self.connection }
+        Got { mail: String::new(), rcpt: Vec::new(), text, is_whole, tls, connection: self.connection }
     }
 
     async fn end(&mut self, end: End) {

@@ -96,12 +96,13 @@ pub(crate) struct Sent<'a> {
     pub(crate) notify: Option<Notify>,
     /// How many seconds ago it was written.
     pub(crate) age: i64,
+    pub(crate) text: &'a str,
 }
 
 impl<'a> Sent<'a> {
     /// A letter of alice's, written now.
     pub(crate) fn to(to: &'a [&'a str]) -> Self {
-        Self { from: Some("alice@home.test"), to, notify: None, age: 0 }
+        Self { from: Some("alice@home.test"), to, notify: None, age: 0, text: LETTER }
     }
 }
 
@@ -145,11 +146,11 @@ impl World {
             recipients: sent.to.iter().map(recipient).collect(),
             envid: None,
             ret: None,
-            eight_bit: false,
+            eight_bit: !sent.text.is_ascii(),
             smtputf8: false,
         };
         let acceptance = Acceptance {
-            message: Prepared::from_bytes(LETTER.as_bytes()).unwrap(),
+            message: Prepared::from_bytes(sent.text.as_bytes()).unwrap(),
             received: Timestamp(now() - sent.age),
             deliveries: Vec::new(),
             queue: vec![entry],

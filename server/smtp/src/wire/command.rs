@@ -129,8 +129,8 @@ impl CommandError {
     pub fn reply(&self) -> Reply {
         let (code, status) = match self {
             Self::Unknown => (500, (5, 5, 1)),
-            Self::LineTooLong | Self::BareLineFeed => (500, (5, 5, 2)),
-            Self::ControlCharacter | Self::NotUtf8 => (501, (5, 5, 2)),
+            Self::LineTooLong => (500, (5, 5, 2)),
+            Self::BareLineFeed | Self::ControlCharacter | Self::NotUtf8 => (501, (5, 5, 2)),
             Self::Syntax(_) => (501, (5, 5, 4)),
             Self::UnknownParameter => (555, (5, 5, 4)),
             Self::UnknownMechanism => (504, (5, 5, 4)),
@@ -325,8 +325,8 @@ mod tests {
             ("LHLO client.test", 500),
             ("GET / HTTP/1.1", 500),
             ("DATAX", 500),
-            ("MAIL FROM:<bob@world.test>\nRCPT TO:<alice@home.test>", 500),
-            ("NOOP\n", 500),
+            ("MAIL FROM:<bob@world.test>\nRCPT TO:<alice@home.test>", 501),
+            ("NOOP\n", 501),
             ("NOOP\r", 501),
             ("NOOP \0", 501),
             ("NOOP \u{85}", 501),

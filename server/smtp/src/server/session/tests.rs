@@ -286,6 +286,21 @@ fn no_trick_of_line_ends_smuggles_a_message() {
 }
 
 #[test]
+fn no_trick_of_line_ends_gets_into_a_message_by_chunks() {
+    for end in FALSE_ENDS {
+        let body = format!("Subject: x\r\n\r\nbody{end}\r\n");
+        for cut in [1, body.len() - 4, body.len()] {
+            let (first, last) = body.split_at(cut);
+            let mut house = House::exchange().with_recipient();
+            let log = house.send(format!("BDAT {}\r\n{first}BDAT {} LAST\r\n{last}NOOP\r\n", first.len(), last.len()));
+            assert!(log.iter().any(|line| line.starts_with("550 5.6.11")), "{end:?}: {log:?}");
+            assert!(!log.iter().any(|line| line.starts_with("MESSAGE")), "{end:?}: {log:?}");
+            assert!(log.last().unwrap().starts_with("250 2.0.0 still here"), "the session is in step: {log:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_pipelined_behind_starttls_is_thrown_away_and_the_session_begins_anew() {
     let mut house = House::exchange().with_recipient();
     let log = house.send("STARTTLS\r\nEHLO evil.test\r\nMAIL FROM:<evil@world.test>\r\n");
