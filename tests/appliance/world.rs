@@ -236,6 +236,12 @@ fn accounts_come_and_go_while_the_server_runs() {
     let demo = demo();
     let dave = "dave@home.test";
     let command = || demo.command("home.test");
+    let short = command().args(["account", "add", dave]).input("short\n").run_any();
+    assert!(short.status != 0 && short.errors.contains("at least 8 characters"), "{short}");
+    let elsewhere = command().args(["account", "add", "dave@other.org"]).run_any();
+    assert!(elsewhere.errors.contains("`mailstead domain add other.org`"), "{elsewhere}");
+    let nowhere = command().args(["alias", "add", "info@home.test", dave]).run();
+    assert!(nowhere.output.contains(&format!("nobody has {dave} yet")), "{nowhere}");
     command().args(["account", "add", dave]).input("a long password\n").run();
     let listed = command().args(["--json", "account", "list"]).run();
     assert!(listed.output.contains(dave) && !listed.output.contains("argon2"), "{listed}");
