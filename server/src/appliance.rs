@@ -1,8 +1,10 @@
 //! One appliance: all rooms put together, from bound sockets to a clean stop.
 
 use std::collections::HashMap;
+use std::fs::Permissions;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,6 +200,7 @@ impl House {
     ) -> Result<Self, String> {
         let spool = config.data.join("spool");
         std::fs::create_dir_all(&spool)
+            .and_then(|()| std::fs::set_permissions(&spool, Permissions::from_mode(0o700)))
             .map_err(|error| format!("{}: the folder can't be made: {error}", spool.display()))?;
         Ok(Self {
             hostname: config.hostname.clone(),

@@ -107,6 +107,7 @@ pub(crate) enum DomainCommand {
     /// Add a domain
     Add {
         /// Its name, such as example.org
+        #[arg(value_parser = domain_name)]
         domain: Domain,
     },
     /// List domains
@@ -114,11 +115,13 @@ pub(crate) enum DomainCommand {
     /// Remove a domain that has no accounts and no aliases any more
     Remove {
         /// Its name
+        #[arg(value_parser = domain_name)]
         domain: Domain,
     },
     /// Say where mail for unknown addresses of a domain goes; without a target it is refused again
     CatchAll {
         /// The domain
+        #[arg(value_parser = domain_name)]
         domain: Domain,
         /// The address that gets it
         target: Option<Address>,
@@ -228,7 +231,7 @@ pub(crate) enum SmarthostCommand {
         #[arg(long)]
         user: Option<String>,
         /// Only for mail from this domain
-        #[arg(long)]
+        #[arg(long, value_parser = domain_name)]
         domain: Option<Domain>,
     },
     /// Show what is set
@@ -236,7 +239,7 @@ pub(crate) enum SmarthostCommand {
     /// Deliver directly again
     Clear {
         /// Only for mail from this domain
-        #[arg(long)]
+        #[arg(long, value_parser = domain_name)]
         domain: Option<Domain>,
     },
 }
@@ -260,16 +263,19 @@ pub(crate) enum QueueCommand {
     /// Try now
     Retry {
         /// The number in the list
+        #[arg(value_parser = queue_number)]
         id: u64,
     },
     /// Hold until told to retry
     Hold {
         /// The number in the list
+        #[arg(value_parser = queue_number)]
         id: u64,
     },
     /// Remove without a word to the sender
     Remove {
         /// The number in the list
+        #[arg(value_parser = queue_number)]
         id: u64,
     },
 }
@@ -299,6 +305,17 @@ fn neighbour(text: &str) -> Result<(Domain, SocketAddr), String> {
         Domain::parse(domain).map_err(|error| error.to_string())?,
         address.parse().map_err(|_| "the part behind = is an IP address with a port, such as 127.0.0.1:2525")?,
     ))
+}
+
+fn domain_name(text: &str) -> Result<Domain, String> {
+    match text.rsplit_once('@') {
+        Some((_, domain)) => Err(format!("give only the domain, such as {domain}")),
+        None => Domain::parse(text).map_err(|error| error.to_string()),
+    }
+}
+
+fn queue_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "that is not a number from `mailstead queue list`".to_owned())
 }
 
 /// Parses `500M`, `10G`, `1048576`: powers of 1024.
@@ -336,6 +353,18 @@ mod tests {
         assert_eq!(size("1024"), Ok(1024));
         assert_eq!(size("2k"), Ok(2048));
         assert!(size("").is_err() && size("M").is_err() && size("1X").is_err() && size("99999999T").is_err());
+    }
+
+    #[test]
+    fn an_address_in_place_of_a_domain_is_explained() {
+        assert_eq!(domain_name("mail@x.org").unwrap_err(), "give only the domain, such as x.org");
+        assert_eq!(domain_name("x.org"), Ok(Domain::parse("x.org").unwrap()));
+    }
+
+    #[test]
+    fn a_queue_number_comes_from_the_list() {
+        assert_eq!(queue_number("12"), Ok(12));
+        assert_eq!(queue_number("x").unwrap_err(), "that is not a number from `mailstead queue list`");
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use mailstead_message::Address;
 use mailstead_store::{Options, QueueAction, Smarthost, SmarthostTls};
-use mailstead_web::control::{Client, ControlError, Operator, Request, Response};
+use mailstead_web::control::{Answer, Client, ControlError, Operator, Request, Response};
 
 use crate::cli::{
     AccountCommand, AliasCommand, BanCommand, Command, DomainCommand, QueueCommand, SmarthostCommand, TlsMode,
 };
 use crate::print;
-use crate::serve::open_store;
+use crate::serve::{holds_store, open_store};
 
 /// Characters of a generated password: none that look alike.
 const PASSWORD_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789";
@@ -24,13 +24,21 @@ const PASSWORD_LENGTH: usize = 20;
 /// # Errors
 /// One sentence for the operator.
 pub(crate) async fn run(command: Command, data: &Path, json: bool) -> Result<(), String> {
-    let mut house = House::reach(data).await?;
+    let mut house = House::reach(data, may_begin(&command)).await?;
+    if let Command::Account(AccountCommand::Add { address, .. }) = &command {
+        house.require_domain(address).await?;
+    }
     let (request, generated) = request(command)?;
     let answer = match house.ask(request).await? {
         Response::Ok(answer) => answer,
         Response::Error(sentence) => return Err(sentence),
     };
     print::answer(&answer, generated.as_deref(), json)
+}
+
+/// Only the first domain begins a store: any other command on an empty folder has mistaken the path.
+fn may_begin(command: &Command) -> bool {
+    matches!(command, Command::Domain(DomainCommand::Add { .. }))
 }
 
 /// A server, running or not: the user need not know.
@@ -40,14 +48,30 @@ enum House {
 }
 
 impl House {
-    async fn reach(data: &Path) -> Result<Self, String> {
+    async fn reach(data: &Path, may_begin: bool) -> Result<Self, String> {
         match Client::connect(data).await {
             Ok(client) => Ok(Self::Running(client)),
+            Err(ControlError::NotRunning) if !may_begin && !holds_store(data) => Err(format!(
+                "there is no Mailstead data in {}: is the path right? `mailstead domain add` or `mailstead serve` makes it",
+                data.display()
+            )),
             Err(ControlError::NotRunning) => {
                 let store = open_store(data, Options::default())?;
                 Ok(Self::Stopped(Operator::stopped(store)))
             }
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Before a password is asked for: nobody should type one in vain.
+    async fn require_domain(&mut self, address: &Address) -> Result<(), String> {
+        let wanted = address.domain().to_unicode();
+        match self.ask(Request::DomainList).await? {
+            Response::Ok(Answer::Domains(list)) if list.iter().all(|known| known.domain != wanted) => {
+                Err(format!("{wanted} is not a domain of this server: add it with `mailstead domain add {wanted}`"))
+            }
+            Response::Ok(_) => Ok(()),
+            Response::Error(sentence) => Err(sentence),
         }
     }
 

@@ -14,6 +14,9 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/mailstead/mailstead.toml";
 /// Where data lives when neither the file nor `--data` says.
 pub(crate) const DEFAULT_DATA: &str = "/var/lib/mailstead";
 
+/// The one line every configuration needs.
+const HOSTNAME_LINE: &str = "hostname = \"mail.example.org\"";
+
 /// The whole file. Every key has a default but `hostname`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,8 +209,15 @@ impl Config {
     /// # Errors
     /// A sentence that names the file, the line and the key.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError(format!("{}: the configuration can't be read: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let path = path.display();
+            ConfigError(match error.kind() {
+                std::io::ErrorKind::NotFound => format!(
+                    "{path}: there is no configuration: write one with at least `{HOSTNAME_LINE}` or use --config FILE"
+                ),
+                _ => format!("{path}: the configuration can't be read: {error}"),
+            })
+        })?;
         Self::parse(&text).map_err(|ConfigError(what)| ConfigError(format!("{}: {what}", path.display())))
     }
 
@@ -260,6 +270,9 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
     let written = line.and_then(|line| text.lines().nth(line - 1)).map(str::trim).unwrap_or_default();
     let key = written.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.is_empty());
     let message = error.message().trim();
+    if message == "missing field `hostname`" {
+        return format!("hostname is missing: begin the file with the server's full name, such as `{HOSTNAME_LINE}`");
+    }
     match (line, key) {
         (Some(line), Some(key)) if !message.contains(key) => format!("line {line}: {key}: {message}"),
         (Some(line), _) => format!("line {line}: {message}"),
@@ -291,7 +304,16 @@ mod tests {
         let wrong = refusal("hostname = \"mail.example.org\"\n[limits]\nmessage_size = \"big\"\n");
         assert!(wrong.starts_with("line 3: message_size: "), "{wrong}");
         assert!(refusal("hostname = \"mail\"").starts_with("hostname: "));
-        assert!(refusal("").contains("hostname"));
+        for nameless in ["", "data = \"/srv/mail\"\n"] {
+            assert!(refusal(nameless).starts_with("hostname is missing: "), "{}", refusal(nameless));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_explained_with_the_line_it_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = Config::load(&folder.path().join("mailstead.toml")).unwrap_err().to_string();
+        assert!(missing.contains("`hostname = \"mail.example.org\"` or use --config FILE"), "{missing}");
     }
 
     #[test]

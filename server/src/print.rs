@@ -124,11 +124,11 @@ fn queue(list: &[QueueView]) -> String {
         let from = if entry.from.is_empty() { "a report (no sender)" } else { &entry.from };
         let next = if entry.held { "held".to_owned() } else { format!("next try {}", entry.due) };
         text += &format!(
-            "{}  from {from}, {}, since {}, tried {} times, {next}  [{}]\n",
+            "{}  from {from}, {}, since {}, tried {}, {next}  [{}]\n",
             entry.id,
             bytes(entry.size),
             entry.created,
-            entry.attempts,
+            count(entry.attempts.into(), "time"),
             entry.trace
         );
         for recipient in &entry.recipients {
@@ -166,7 +166,7 @@ fn bans(list: &[BanView]) -> String {
     if list.is_empty() {
         return "Nobody is locked out.".to_owned();
     }
-    let rows = list.iter().map(|ban| vec![ban.address.clone(), format!("{} minutes", ban.seconds.div_ceil(60))]);
+    let rows = list.iter().map(|ban| vec![ban.address.clone(), count(ban.seconds.div_ceil(60), "minute")]);
     table(&["ADDRESS", "FOR ANOTHER"], rows)
 }
 
@@ -176,6 +176,7 @@ fn status(status: &StatusView) -> String {
         None => format!("mailstead {} is not running.", status.version),
     };
     let waits = match (&status.oldest_queued, status.queued) {
+        (Some(oldest), 1) => format!("1 waits to go out, since {oldest}."),
         (Some(oldest), count) => format!("{count} wait to go out, the oldest since {oldest}."),
         (None, _) => "Nothing waits to go out.".to_owned(),
     };
@@ -190,17 +191,22 @@ fn status(status: &StatusView) -> String {
 fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} seconds"),
-        (0, 0, minutes) => format!("{minutes} minutes"),
-        (0, hours, minutes) => format!("{hours} hours {minutes} minutes"),
-        (days, hours, _) => format!("{days} days {hours} hours"),
+        (0, 0, 0) => count(seconds, "second"),
+        (0, 0, minutes) => count(minutes, "minute"),
+        (0, hours, minutes) => format!("{} {}", count(hours, "hour"), count(minutes, "minute")),
+        (days, hours, _) => format!("{} {}", count(days, "day"), count(hours, "hour")),
     }
 }
 
+/// "1 second", "2 seconds".
+fn count(number: u64, unit: &str) -> String {
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Bytes as people read them, in powers of 1024.
-fn bytes(count: u64) -> String {
+fn bytes(number: u64) -> String {
     let units = ["KB", "MB", "GB", "TB"];
-    let mut value = count as f64;
+    let mut value = number as f64;
     let mut unit = "bytes";
     for next in units {
         if value < 1024.0 {
@@ -209,7 +215,7 @@ fn bytes(count: u64) -> String {
         value /= 1024.0;
         unit = next;
     }
-    if unit == "bytes" { format!("{count} bytes") } else { format!("{value:.1} {unit}") }
+    if unit == "bytes" { count(number, "byte") } else { format!("{value:.1} {unit}") }
 }
 
 /// What comes from peers must not drive the terminal.
@@ -243,9 +249,18 @@ mod tests {
     #[test]
     fn bytes_are_told_in_units_of_their_size() {
         assert_eq!(bytes(0), "0 bytes");
+        assert_eq!(bytes(1), "1 byte");
         assert_eq!(bytes(1023), "1023 bytes");
         assert_eq!(bytes(1536), "1.5 KB");
         assert_eq!(bytes(10 << 30), "10.0 GB");
+    }
+
+    #[test]
+    fn one_is_told_in_the_singular() {
+        assert_eq!(duration(1), "1 second");
+        assert_eq!(duration(59), "59 seconds");
+        assert_eq!(duration(3_660), "1 hour 1 minute");
+        assert_eq!(duration(2 * 86_400), "2 days 0 hours");
     }
 
     #[test]

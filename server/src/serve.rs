@@ -17,9 +17,9 @@ use crate::config::Config;
 /// # Errors
 /// A sentence for the operator when it can't start.
 pub(crate) async fn run(config: Config) -> Result<(), String> {
-    // Bound first: a taken port must not have made or touched anything else.
-    let bound = Bound::bind(config.clone())?;
+    // The store's lock before the ports: started twice, it must blame itself and not another program.
     let store = open_store(&config.data, Options::default())?;
+    let bound = Bound::bind(config.clone())?;
     let certificates = certificates(&config)?;
     let resolver =
         if config.dns.servers.is_empty() { Resolver::system() } else { Resolver::with_servers(&config.dns.servers) }
@@ -47,6 +47,12 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
 /// Opens a store and puts what went wrong into a sentence that names the folder.
 pub(crate) fn open_store(folder: &Path, options: Options) -> Result<Store, String> {
     Store::open(folder, options).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// True when the folder holds a store, or the letters of one whose database is missing. What can't be looked at counts
+/// as there: opening it tells why.
+pub(crate) fn holds_store(folder: &Path) -> bool {
+    ["store.redb", "packs"].iter().any(|name| folder.join(name).try_exists().unwrap_or(true))
 }
 
 /// How mail leaves, by the configuration.

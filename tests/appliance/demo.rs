@@ -48,6 +48,27 @@ fn ctrl_c_ends_it_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_command_with_a_mistyped_folder_is_refused_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("no-such-demo");
+    let refused = Command::new(MAILSTEAD).arg("--data").arg(&missing).arg("status").output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("there is no Mailstead data in"), "{said}");
+    assert!(!missing.exists());
+}
+
+#[test]
+fn a_second_demo_in_the_same_folder_is_told_of_the_first() {
+    let demo = demo();
+    let authority = std::fs::read(&demo.world.ca).unwrap();
+    let refused = Command::new(MAILSTEAD).args(["demo", "--dir"]).arg(&demo.world.data).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("another mailstead is using this data folder"), "{said}");
+    assert_eq!(std::fs::read(&demo.world.ca).unwrap(), authority);
+}
+
+#[test]
 fn a_given_folder_is_kept_and_used_again() {
     let mut demo = demo();
     let letter = mailstead_tests::Letter::new("bob@world.test", "alice@home.test", "kept over a restart");

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use mailstead_tests::letter::{contains, header, headers};
 use mailstead_tests::wait::DELIVERY;
-use mailstead_tests::{Demo, Letter, eventually};
+use mailstead_tests::{Demo, Letter, Served, eventually};
 
 use crate::{MAILSTEAD, demo};
 
@@ -236,6 +236,12 @@ fn accounts_come_and_go_while_the_server_runs() {
     let demo = demo();
     let dave = "dave@home.test";
     let command = || demo.command("home.test");
+    let short = command().args(["account", "add", dave]).input("short\n").run_any();
+    assert!(short.status != 0 && short.errors.contains("at least 8 characters"), "{short}");
+    let elsewhere = command().args(["account", "add", "dave@other.org"]).run_any();
+    assert!(elsewhere.errors.contains("`mailstead domain add other.org`"), "{elsewhere}");
+    let nowhere = command().args(["alias", "add", "info@home.test", dave]).run();
+    assert!(nowhere.output.contains(&format!("nobody has {dave} yet")), "{nowhere}");
     command().args(["account", "add", dave]).input("a long password\n").run();
     let listed = command().args(["--json", "account", "list"]).run();
     assert!(listed.output.contains(dave) && !listed.output.contains("argon2"), "{listed}");
@@ -268,4 +274,18 @@ fn a_smarthost_takes_what_would_go_by_mx() {
     demo.submission(ALICE).send(ALICE, &[BOB], &Letter::new(ALICE, BOB, "by the relay").bytes());
     let taken = eventually("the relay gets the letter", DELIVERY, || sink.taken().pop());
     assert_eq!((taken.sender.as_str(), taken.recipients.as_slice()), (ALICE, [BOB.to_owned()].as_slice()));
+}
+
+#[test]
+fn a_server_started_twice_is_told_of_the_first_and_a_stopped_one_tries_its_queue_later() {
+    let mut served = Served::prepare(MAILSTEAD, None, "[dns]\nservers = [\"127.0.0.1:9\"]\n");
+    served.start();
+    let second = served.command().arg("serve").run_any();
+    assert!(second.status == 1 && second.errors.contains("another mailstead is using this data folder"), "{second}");
+    let (alice, letter) = ("alice@kept.test", Letter::new("alice@kept.test", BOB, "for later").bytes());
+    served.try_submission("alice").unwrap().send(alice, &[BOB], &letter);
+    served.stop();
+    let id = served.queue()[0]["id"].to_string();
+    let retried = served.command().args(["queue", "retry", &id]).run();
+    assert!(retried.output.contains("is tried as soon as the server starts"), "{retried}");
 }

@@ -9,6 +9,7 @@ mod table;
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::appliance::{Bound, Parts, Running, SERVICES, Service};
 use crate::cli;
 use crate::config::{Config, Listen};
-use crate::serve::{delivery, open_store};
+use crate::serve::{delivery, holds_store, open_store};
 use ca::Authority;
 use dns::{MailDomain, NameServer};
 
@@ -80,7 +81,11 @@ impl Folder {
     fn choose(dir: Option<&Path>) -> Result<Self, String> {
         match dir {
             Some(dir) => {
-                std::fs::create_dir_all(dir)
+                refuse_foreign(dir)?;
+                std::fs::DirBuilder::new()
+                    .mode(0o700)
+                    .recursive(true)
+                    .create(dir)
                     .map_err(|error| format!("{}: the folder can't be made: {error}", dir.display()))?;
                 let full = dir.canonicalize().map_err(|error| format!("{}: can't be used: {error}", dir.display()))?;
                 Ok(Self::Kept(full))
@@ -101,6 +106,20 @@ impl Folder {
     }
 }
 
+/// Makes no demo in a folder that holds anything else, a real server's data above all.
+fn refuse_foreign(dir: &Path) -> Result<(), String> {
+    let empty = match std::fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) => return Err(format!("{}: the folder can't be read: {error}", dir.display())),
+    };
+    let (first_domain, _) = SERVERS[0];
+    if empty || (dir.join(first_domain).is_dir() && !holds_store(dir)) {
+        return Ok(());
+    }
+    Err(format!("{} is neither empty nor an earlier demo: choose another folder for --dir", dir.display()))
+}
+
 struct Started {
     servers: Vec<Running>,
     facts: table::Facts,
@@ -109,13 +128,17 @@ struct Started {
 
 async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> {
     let path = folder.path();
-    let authority = Authority::create(path)?;
     let mut bound = Vec::new();
+    let mut stores = Vec::new();
     for (index, (domain, accounts)) in SERVERS.iter().enumerate() {
         let first_port = options.base_port.map(|base| base + SERVER_STRIDE * index as u16);
         let config = config(path, domain, first_port);
+        let options = Options { password_cost: PasswordCost::Light, ..Options::default() };
+        stores.push(open_store(&config.data, options)?);
         bound.push((*domain, *accounts, config.clone(), Bound::bind(config)?));
     }
+    // Only now: a demo that still runs in this folder needs its own authority.
+    let authority = Authority::create(path)?;
     let (names, port_overrides) = tiny_internet(&bound, &options.neighbour)?;
     let dns_port = options.base_port.map_or(0, |base| base + DNS_OFFSET);
     let name_server = NameServer::start(SocketAddr::from((Ipv4Addr::LOCALHOST, dns_port)), &names).await?;
@@ -129,9 +152,8 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
         servers: Vec::new(),
     };
     let mut servers = Vec::new();
-    for (domain, accounts, config, bound) in bound {
+    for ((domain, accounts, config, bound), store) in bound.into_iter().zip(stores) {
         facts.servers.push(table::Server::describe(domain, &config.hostname, accounts, OPERATOR, &bound));
-        let store = open_store(&config.data, Options { password_cost: PasswordCost::Light, ..Options::default() })?;
         settle_in(&store, domain, accounts).await.map_err(|error| format!("{domain}: {error}"))?;
         let names = [config.hostname.clone(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()];
         let (chain, key) = authority.issue(&names)?;
@@ -221,4 +243,27 @@ async fn settle_in(store: &Store, domain: &str, accounts: &[&str]) -> Result<(),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn only_an_empty_folder_or_an_earlier_demo_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("demo");
+        assert!(Folder::choose(Some(&dir)).is_ok());
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(Folder::choose(Some(&dir)).is_ok());
+        std::fs::write(dir.join("letter.txt"), "mine").unwrap();
+        assert!(Folder::choose(Some(&dir)).err().unwrap().contains("neither empty nor an earlier demo"));
+        std::fs::create_dir(dir.join("home.test")).unwrap();
+        assert!(Folder::choose(Some(&dir)).is_ok());
+        std::fs::write(dir.join("store.redb"), "a real server's").unwrap();
+        assert!(Folder::choose(Some(&dir)).is_err());
+    }
 }

@@ -125,7 +125,7 @@ impl Facts {
                  \x20   smtp://localhost:{} -u {}:{} --mail-from {} --mail-rcpt {} -T -\n\
                  \x20 curl --cacert {ca} 'imaps://localhost:{}/INBOX;UID=1' -u {}:{}\n\
                  What became of it:\n\
-                 \x20 mailstead --data {} trace {}\n\n\
+                 \x20 {} --data {} trace {}\n\n\
                  Ctrl-C ends it.\n",
                 home.port("submission"),
                 alice.address,
@@ -135,10 +135,16 @@ impl Facts {
                 world.port("imaps"),
                 bob.address,
                 bob.password,
+                program(),
                 self.data.join(&home.domain).display(),
                 bob.address,
             );
         }
         out
     }
+}
+
+/// The running program as a shell finds it: it is seldom on the PATH when the demo is tried.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "mailstead".to_owned(), |path| path.display().to_string())
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mailstead_message::TraceId;
+use mailstead_message::{Address, TraceId};
 use mailstead_net::Gate;
 use mailstead_store::{
-    Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Smarthost, Store, StoreError,
-    Story, Timestamp,
+    Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Route, Smarthost, Store,
+    StoreError, Story, Timestamp,
 };
 
 use super::protocol::{
@@ -17,6 +17,9 @@ use super::protocol::{
 
 /// The most stories told at once: more is no answer to read.
 const MAX_STORIES: usize = 200;
+
+/// Characters a password needs (NIST SP 800-63B).
+const MIN_PASSWORD: usize = 8;
 
 /// Carries out requests on a store: a running server's, or a stopped one's opened for the occasion.
 #[derive(Clone)]
@@ -60,8 +63,8 @@ impl Operator {
             | Request::AccountRemove { .. } => self.account(request).await,
             Request::AliasSet { address, targets } => {
                 let sentence = format!("{address} leads to {}.", list(&targets));
-                self.store.set_alias(Alias { address, targets }).await?;
-                done(sentence)
+                self.store.set_alias(Alias { address, targets: targets.clone() }).await?;
+                done(sentence + &self.dead_ends(&targets)?)
             }
             Request::AliasList => Ok(Answer::Aliases(self.store.aliases()?.into_iter().map(alias_view).collect())),
             Request::AliasRemove { address } => {
@@ -81,7 +84,8 @@ impl Operator {
             Request::Queue { id, action } => {
                 self.store.queue_action(QueueId(id), action).await?;
                 done(match action {
-                    QueueAction::Retry => format!("Message {id} is tried now."),
+                    QueueAction::Retry if self.running.is_some() => format!("Message {id} is tried now."),
+                    QueueAction::Retry => format!("Message {id} is tried as soon as the server starts."),
                     QueueAction::Hold => format!("Message {id} is held until you retry it."),
                     QueueAction::Remove => format!("Message {id} is removed from the queue."),
                 })
@@ -133,10 +137,12 @@ impl Operator {
     async fn account(&self, request: Request) -> Result<Answer, StoreError> {
         match request {
             Request::AccountAdd { address, password, quota } => {
+                check_password(&password)?;
                 self.store.add_account(address.clone(), &password, quota).await?;
                 done(format!("The account {address} is ready."))
             }
             Request::AccountPassword { address, password } => {
+                check_password(&password)?;
                 self.store.set_password(&address, &password).await?;
                 done(format!("The password of {address} is changed."))
             }
@@ -169,6 +175,20 @@ impl Operator {
             }
             _ => Ok(Answer::Accounts(self.store.accounts()?.into_iter().map(account_view).collect())),
         }
+    }
+
+    /// A warning for targets here that are nobody's. No refusal: aliases may be set up before their accounts.
+    fn dead_ends(&self, targets: &[Address]) -> Result<String, StoreError> {
+        let mut nobodys = Vec::new();
+        for target in targets {
+            if self.store.route(target)? == Route::Unknown {
+                nobodys.push(target.clone());
+            }
+        }
+        if nobodys.is_empty() {
+            return Ok(String::new());
+        }
+        Ok(format!(" Careful: nobody has {} yet, so nothing arrives there.", list(&nobodys)))
     }
 
     fn smarthosts(&self) -> Result<Answer, StoreError> {
@@ -212,11 +232,18 @@ fn done(sentence: String) -> Result<Answer, StoreError> {
     Ok(Answer::Done(sentence))
 }
 
+fn check_password(password: &str) -> Result<(), StoreError> {
+    if password.chars().count() < MIN_PASSWORD {
+        return Err(StoreError::Invalid(format!("a password needs at least {MIN_PASSWORD} characters")));
+    }
+    Ok(())
+}
+
 fn not_running() -> StoreError {
     StoreError::Invalid("The server is not running, so nobody is locked out.".to_owned())
 }
 
-fn list(addresses: &[mailstead_message::Address]) -> String {
+fn list(addresses: &[Address]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
