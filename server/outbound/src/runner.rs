@@ -107,3 +107,6 @@ fn sleep_until(next: Option<Timestamp>, now: Timestamp) -> Duration {
         Some(seconds) => Duration::from_secs(seconds).min(MAX_SLEEP),
     }
 }
+
+#[cfg(test)]
+mod tests;
