@@ -19,6 +19,10 @@ pub const MAX_RETURNED: usize = 256 * 1024;
 const MAX_RETURNED_HEADER: usize = 64 * 1024;
 /// Bytes of a line without its end.
 const MAX_LINE: usize = 998;
+/// Bytes of a field for programs that can't be folded.
+const MAX_FIELD: usize = 900;
+/// Characters of what a stranger said that are repeated to programs.
+const MAX_SAID: usize = 4_000;
 
 /// What a notification tells.
 #[derive(Debug, Clone)]
@@ -148,7 +152,7 @@ impl Report<'_> {
     fn for_programs(&self) -> String {
         let mut text = format!("Reporting-MTA: dns; {}\r\n", self.hostname);
         if let Some(id) = self.envelope_id.filter(|id| !id.trim().is_empty()) {
-            let _ = write!(text, "Original-Envelope-Id: {}\r\n", printable(id));
+            let _ = write!(text, "Original-Envelope-Id: {}\r\n", clipped(id));
         }
         let _ = write!(text, "Arrival-Date: {}\r\n", date(self.arrived));
         for recipient in &self.recipients {
@@ -161,8 +165,9 @@ impl Report<'_> {
     }
 
     fn recipient_fields(&self, recipient: &Recipient<'_>, text: &mut String) {
-        if let Some((kind, address)) = recipient.original {
-            let typed = self.typed(&printable(kind), address);
+        let original = recipient.original.map(|(kind, address)| self.typed(&printable(kind), address));
+        // Cut, it would be another address.
+        if let Some(typed) = original.filter(|typed| typed.len() <= MAX_FIELD) {
             let _ = write!(text, "Original-Recipient: {typed}\r\n");
         }
         let (class, subject, detail) = recipient.status;
@@ -173,7 +178,7 @@ impl Report<'_> {
             recipient.action.keyword(),
         );
         if let Some(remote) = recipient.remote {
-            let _ = write!(text, "Remote-MTA: dns; {}\r\n", printable(remote));
+            let _ = write!(text, "Remote-MTA: dns; {}\r\n", clipped(remote));
         }
         if let Some(words) = recipient.diagnostic {
             let _ =
@@ -256,7 +261,7 @@ fn with_crlf(bytes: &[u8]) -> Vec<u8> {
 /// ASCII on one line, whatever a stranger wrote.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars().take(4_000) {
+    for character in text.chars().take(MAX_SAID) {
         match character {
             ' '..='~' => out.push(character),
             '\r' | '\n' | '\t' => out.push(' '),
@@ -264,6 +269,13 @@ fn printable(text: &str) -> String {
         }
     }
     out.trim().to_owned()
+}
+
+/// The same, at a length fit for one line.
+fn clipped(text: &str) -> String {
+    let mut text = printable(text);
+    text.truncate(MAX_FIELD);
+    text
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::summary::Summary;
 
@@ -158,4 +160,60 @@ fn whatever_strangers_write_lines_stay_short_and_whole() {
     let text = String::from_utf8(report.compose()).unwrap();
     assert!(text.split("\r\n").all(|line| line.len() < 200 && !line.contains(['\r', '\n', '\0'])), "{text}");
     assert!(!text.contains("\r\nBcc:") && !text.contains("\r\nX: y"));
+}
+
+/// Whatever a stranger may have said, with what could end a line or a part of ours.
+fn words() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "\\PC{0,30}",
+        prop::sample::select(vec![
+            "\r\n",
+            "\r",
+            "\n",
+            "\0",
+            "\r\n.\r\n",
+            "\r\n--=_0123abc--\r\n",
+            "\r\nBcc: x@y",
+            " ",
+            "\t"
+        ])
+        .prop_map(str::to_owned),
+        (1_usize..2_000).prop_map(|length| "x".repeat(length)),
+    ];
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn a_report_is_well_formed_whatever_goes_into_it(
+        said in words(),
+        remote in words(),
+        envelope_id in words(),
+        kind in words(),
+        original in words(),
+        full in any::<bool>(),
+        smtputf8 in any::<bool>(),
+    ) {
+        let (alice, bob) = addresses();
+        let mut report = Report { full, smtputf8, envelope_id: Some(&envelope_id), ..report(&alice, &bob) };
+        // The boundary is random, so what is returned can't have it on purpose.
+        let original = original.replace("0123abc", "");
+        report.original = original.as_bytes();
+        for recipient in &mut report.recipients {
+            recipient.explanation = &said;
+            recipient.diagnostic = Some(&said);
+            recipient.remote = Some(&remote);
+            recipient.original = Some((&kind, &said));
+        }
+        let message = report.compose();
+        let text = String::from_utf8(message.clone()).unwrap();
+        prop_assert!(text.ends_with("\r\n--=_0123abc--\r\n"));
+        for line in text.split("\r\n") {
+            prop_assert!(line.len() <= MAX_LINE && !line.contains(['\r', '\n', '\0']), "{line:?}");
+        }
+        let delimiters = text.split("\r\n").filter(|line| line.starts_with("--=_0123abc")).count();
+        prop_assert_eq!(delimiters, 4, "{}", text);
+        prop_assert_eq!(types(&message).get(..3).map(<[String]>::len), Some(3));
+        prop_assert!(smtputf8 || full || text.is_ascii());
+    }
 }
