@@ -33,6 +33,8 @@ pub(crate) struct Verdict {
     pub(crate) remote: Option<String>,
     /// The server's own words.
     pub(crate) reply: Option<String>,
+    /// The server may just have had enough recipients for one transaction (RFC 5321 4.5.3.1.10).
+    pub(crate) crowded: bool,
 }
 
 /// How a try ended for a recipient.
@@ -58,6 +60,20 @@ pub(crate) struct Attempt {
     pub(crate) shared: Option<Misfortune>,
 }
 
+impl Attempt {
+    /// Takes out the recipients for whom there was no room beside others that were taken: their turn is at once, in
+    /// another transaction. Each one takes at least one recipient, so that this ends.
+    pub(crate) fn take_crowded(&mut self) -> Vec<usize> {
+        if !self.verdicts.iter().any(|verdict| matches!(verdict.fate, Fate::Delivered { .. })) {
+            return Vec::new();
+        }
+        let (crowded, settled): (Vec<Verdict>, Vec<Verdict>) =
+            std::mem::take(&mut self.verdicts).into_iter().partition(|verdict| verdict.crowded);
+        self.verdicts = settled;
+        crowded.into_iter().map(|verdict| verdict.recipient).collect()
+    }
+}
+
 impl Misfortune {
     /// The same verdict for all these recipients.
     pub(crate) fn verdicts(&self, recipients: &[usize]) -> Vec<Verdict> {
@@ -69,6 +85,7 @@ impl Misfortune {
             text: self.text.clone(),
             remote: self.remote.clone(),
             reply: self.reply.clone(),
+            crowded: false,
         };
         recipients.iter().map(verdict).collect()
     }
@@ -193,6 +210,7 @@ fn verdict(recipient: usize, peer: &Peer, reply: &Reply, reports: bool) -> Verdi
         text: format!("{} said: {words}", peer.host.escape_debug()),
         remote: Some(peer.host.clone()),
         reply: Some(words),
+        crowded: reply.code == 452 && matches!(reply.status, None | Some((4, 5, 3))),
     }
 }
 

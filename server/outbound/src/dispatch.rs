@@ -106,16 +106,23 @@ impl Dispatch {
     async fn deliver(
         self: &Arc<Self>,
         destination: &Destination,
-        part: Part,
+        mut part: Part,
         session: Option<Session>,
     ) -> Option<Session> {
         // The semaphore is never closed; without a place we would only go on too soon.
         let _place = self.places.acquire().await;
-        let done = attempt(&self.context, destination, &part.run.entry, &part.recipients, session).await;
+        let mut done = attempt(&self.context, destination, &part.run.entry, &part.recipients, session).await;
+        let crowded = done.take_crowded();
+        let rest = (!crowded.is_empty()).then(|| part.cut(crowded));
         // Between the peer's "250" and this commit lies SMTP's own unavoidable window (RFC 1047): who crashes here, or is
         // stopped here with a disk too full to write the outcome down, sends a second copy after the next start.
         settle(&self.context, &part, done.verdicts, done.told).await;
         drop(part);
+        if let Some(rest) = rest
+            && let Some(desk) = self.desks().get_mut(destination)
+        {
+            desk.queue.push_front(rest);
+        }
         if let Some(misfortune) = done.shared {
             self.share(destination, &misfortune).await;
         }

@@ -78,6 +78,15 @@ pub(crate) fn take(taken: &Taken, entry: QueueEntry, relay: Option<&Relay>) -> V
     groups.into_iter().map(|(destination, recipients)| (destination, Part { run: run.clone(), recipients })).collect()
 }
 
+impl Part {
+    /// Cuts these recipients off into a part of their own.
+    pub(crate) fn cut(&mut self, recipients: Vec<usize>) -> Self {
+        self.recipients.retain(|index| !recipients.contains(index));
+        self.run.standing.lock().unwrap_or_else(PoisonError::into_inner).open_parts += 1;
+        Self { run: self.run.clone(), recipients }
+    }
+}
+
 impl Run {
     /// Notes the verdicts of a part. For the last part it gives all recipients of the entry that still wait.
     pub(crate) fn close_part(&self, verdicts: &[Verdict]) -> Option<Vec<Verdict>> {
@@ -154,7 +163,15 @@ mod tests {
     }
 
     fn later(recipient: usize) -> Verdict {
-        Verdict { recipient, fate: Fate::Later, status: (4, 0, 0), text: String::new(), remote: None, reply: None }
+        Verdict {
+            recipient,
+            fate: Fate::Later,
+            status: (4, 0, 0),
+            text: String::new(),
+            remote: None,
+            reply: None,
+            crowded: false,
+        }
     }
 
     #[test]

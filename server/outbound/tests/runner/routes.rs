@@ -98,6 +98,22 @@ async fn several_letters_to_one_destination_share_a_connection() {
 }
 
 #[tokio::test]
+async fn more_recipients_than_a_server_takes_at_once_go_in_several_transactions() {
+    let (world, server) = World::with_bob().await;
+    server.habits().room = 3;
+    let names: Vec<String> = (0..8).map(|number| format!("r{number}@world.test")).collect();
+    world.send(Sent::to(&names.iter().map(String::as_str).collect::<Vec<_>>())).await;
+    let running = world.run();
+    world.sent().await;
+    running.stop().await;
+    let rcpt: Vec<Vec<String>> = server.got().into_iter().map(|got| got.rcpt).collect();
+    assert_eq!(rcpt.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 2]);
+    let expected: Vec<String> = names.iter().map(|name| format!("RCPT TO:<{name}>")).collect();
+    assert_eq!(rcpt.concat(), expected);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn strangers_names_do_not_lead_to_our_own_network() {
     let (mut world, server) = World::with_bob().await;
     world.policy.allow_private = false;

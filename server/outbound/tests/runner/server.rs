@@ -18,6 +18,8 @@ pub(crate) struct Habits {
     pub(crate) mail: &'static str,
     /// The reply for a recipient.
     pub(crate) rcpt: fn(&str) -> &'static str,
+    /// Recipients taken in one transaction.
+    pub(crate) room: usize,
     pub(crate) end: End,
 }
 
@@ -47,6 +49,7 @@ impl Default for Habits {
             tls: Tls::NotOffered,
             mail: "250 2.1.0 ok",
             rcpt: |_| "250 2.1.5 ok",
+            room: 100,
             end: End::Say("250 2.0.0 taken"),
         }
     }
@@ -151,7 +154,7 @@ impl Session {
             } else if upper.starts_with("RCPT") && !in_mail {
                 self.say("503 5.5.1 MAIL first").await;
             } else if upper.starts_with("RCPT") {
-                let reply = (habits.rcpt)(&line);
+                let reply = if rcpt.len() < habits.room { (habits.rcpt)(&line) } else { "452 too many recipients" };
                 if reply.starts_with('2') {
                     rcpt.push(line);
                 }
