@@ -111,6 +111,9 @@ impl Dispatch {
     ) -> Option<Session> {
         // The semaphore is never closed; without a place we would only go on too soon.
         let _place = self.places.acquire().await;
+        if !self.is_wanted(&part).await {
+            return session;
+        }
         let mut done = attempt(&self.context, destination, &part.run.entry, &part.recipients, session).await;
         let crowded = done.take_crowded();
         let rest = (!crowded.is_empty()).then(|| part.cut(crowded));
@@ -134,6 +137,16 @@ impl Dispatch {
             }
         }
         done.session
+    }
+
+    /// False when an operator held or removed the message while it waited here.
+    async fn is_wanted(&self, part: &Part) -> bool {
+        let (store, id) = (self.context.store.clone(), part.run.entry.id);
+        match tokio::task::spawn_blocking(move || store.queue_entry(id)).await {
+            Ok(Ok(entry)) => entry.is_some_and(|entry| !entry.held),
+            // Who can't tell goes on: it was wanted when it was taken.
+            Ok(Err(_)) | Err(_) => true,
+        }
     }
 
     /// The next part, with the session if it lives still. `None` sends the worker home, its session closed.

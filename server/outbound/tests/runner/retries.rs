@@ -1,6 +1,6 @@
 //! What is tried again, and what never is.
 
-use mailstead_store::{QueueAction, RecipientState};
+use mailstead_store::{QueueAction, QueueEntry, RecipientState};
 
 use crate::server::End;
 use crate::world::{Sent, World, now, until};
@@ -132,6 +132,29 @@ async fn when_nobody_knows_whether_it_was_taken_no_other_server_gets_it_now() {
     running.stop().await;
     assert_eq!((first.got().len(), second.connections()), (1, 0));
     assert!(entry.recipients[0].last.as_ref().unwrap().contains("may or may not have taken the message"));
+}
+
+#[tokio::test]
+async fn what_waits_for_its_turn_can_still_be_held_or_removed() {
+    let (world, server) = World::with_bob().await;
+    server.habits().end = End::Ponder;
+    for name in ["bob@world.test", "held@world.test", "removed@world.test", "last@world.test"] {
+        world.send(Sent::to(&[name])).await;
+    }
+    let running = world.run();
+    until("the first letter is under way", || server.got().len() == 1).await;
+    for (name, action) in [("held@world.test", QueueAction::Hold), ("removed@world.test", QueueAction::Remove)] {
+        let is_it = |entry: &QueueEntry| entry.recipients[0].address.to_string() == name;
+        let id = world.queue().iter().find(|entry| is_it(entry)).unwrap().id;
+        world.store.queue_action(id, action).await.unwrap();
+    }
+    server.habits().end = End::Say("250 ok");
+    until("the others are sent", || world.queue().len() == 1).await;
+    running.stop().await;
+    let rcpt: Vec<Vec<String>> = server.got().into_iter().map(|got| got.rcpt).collect();
+    assert_eq!(rcpt, [["RCPT TO:<bob@world.test>"], ["RCPT TO:<last@world.test>"]]);
+    let held = world.queue().remove(0);
+    assert!(held.held && held.attempts == 0);
 }
 
 #[tokio::test]

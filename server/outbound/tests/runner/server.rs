@@ -39,6 +39,8 @@ pub(crate) enum End {
     SayAndVanish(&'static str),
     /// Takes the message and is gone without a word.
     Vanish,
+    /// Says nothing until it is given another habit.
+    Ponder,
 }
 
 impl Default for Habits {
@@ -165,7 +167,7 @@ impl Session {
                 self.say("354 go on").await;
                 let got = Got { mail: mail.clone(), rcpt: rcpt.clone(), ..self.message().await };
                 self.shared.got.lock().unwrap().push(got);
-                self.end(habits.end).await;
+                self.end().await;
             } else if upper == "QUIT" {
                 self.say("221 bye").await;
                 self.stream = None;
@@ -217,14 +219,18 @@ impl Session {
         Got { mail: String::new(), rcpt: Vec::new(), text, is_whole, tls, connection: self.connection }
     }
 
-    async fn end(&mut self, end: End) {
-        match end {
+    async fn end(&mut self) {
+        let end = || self.shared.habits.lock().unwrap().end;
+        while matches!(end(), End::Ponder) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        match end() {
             End::Say(reply) => self.say(reply).await,
             End::SayAndVanish(reply) => {
                 self.say(reply).await;
                 self.stream = None;
             }
-            End::Vanish => self.stream = None,
+            End::Vanish | End::Ponder => self.stream = None,
         }
     }
 
