@@ -32,7 +32,7 @@ pub(crate) async fn compose(
 ) -> Result<Option<Acceptance>, StoreError> {
     let Some(sender) = entry.reverse_path.as_ref().filter(|_| !news.is_empty()) else { return Ok(None) };
     let trace = TraceId::new(u64::try_from(now.0).unwrap_or(0), rand::random());
-    let retry_until = retry::last_try(&context.policy.schedule, entry);
+    let retry_until = retry::last_try(&context.policy.schedule, entry, now);
     let report = Report {
         hostname: &context.policy.hostname,
         id: &trace.to_string(),

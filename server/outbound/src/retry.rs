@@ -46,9 +46,12 @@ pub(crate) fn horizon(schedule: &Schedule, now: Timestamp) -> Timestamp {
     Timestamp(now.0.saturating_add(seconds(longest.as_secs().saturating_add(1))))
 }
 
-/// When we give up, for the reports.
-pub(crate) fn last_try(schedule: &Schedule, entry: &QueueEntry) -> Timestamp {
-    Timestamp(entry.created.0.saturating_add(seconds(schedule.give_up_after.as_secs())))
+/// Until when it is tried at the most, for the reports: an old message that has had few tries has some left.
+pub(crate) fn last_try(schedule: &Schedule, entry: &QueueEntry, now: Timestamp) -> Timestamp {
+    let end = entry.created.0.saturating_add(seconds(schedule.give_up_after.as_secs()));
+    let tries_left = MIN_ATTEMPTS.saturating_sub(entry.attempts.saturating_add(1));
+    let longest = schedule.max_gap.mul_f64(1.2).saturating_mul(tries_left);
+    Timestamp(end.max(now.0.saturating_add(seconds(longest.as_secs()))))
 }
 
 fn seconds(seconds: u64) -> i64 {
@@ -112,7 +115,17 @@ mod tests {
         let fresh = QueueEntry { delay_notified: false, ..entry(6) };
         assert_eq!(next_try(&schedule, &fresh, at(3 * HOUR), 0.5), at(4 * HOUR));
         assert_eq!(next_try(&schedule, &entry(30), at(118 * HOUR), 0.5), at(120 * HOUR));
-        assert_eq!(last_try(&schedule, &entry(30)), at(120 * HOUR));
+        assert_eq!(last_try(&schedule, &entry(30), at(118 * HOUR)), at(120 * HOUR));
+    }
+
+    #[test]
+    fn nobody_is_promised_tries_in_the_past() {
+        let schedule = Schedule::default();
+        assert_eq!(last_try(&schedule, &entry(0), at(0)), at(120 * HOUR));
+        for attempts in 0..3 {
+            let promised = last_try(&schedule, &entry(attempts), at(200 * HOUR));
+            assert!(promised >= next_try(&schedule, &entry(attempts), at(200 * HOUR), 1.0), "{attempts}");
+        }
     }
 
     #[test]

@@ -106,6 +106,9 @@ async fn write(
     now: Timestamp,
 ) {
     let entry = &part.run.entry;
+    if !news.is_empty() {
+        write_delivered(context, part, &settlement).await;
+    }
     let mut wait = FIRST_WAIT;
     loop {
         let error = match try_write(context, part, &settlement, &news, &told, now).await {
@@ -127,6 +130,21 @@ async fn write(
         tracing::warn!(trace = %entry.trace, queue = %entry.id, "an outcome can't be written yet: {error}");
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(MAX_WAIT);
+    }
+}
+
+/// Writes down alone what was accepted, where a report on others goes with the rest: making that report may have to wait
+/// for room on the disk, and a crash meanwhile must not send anything twice. It is written again with the rest.
+async fn write_delivered(context: &Context, part: &Part, settlement: &Settlement) {
+    let is_delivered = |state: &RecipientState| *state == RecipientState::Delivered;
+    let delivered: Vec<_> = settlement.recipients.iter().filter(|(_, state, _)| is_delivered(state)).cloned().collect();
+    // With its last recipient the entry would go, and the report with it.
+    if delivered.is_empty() || delivered.len() == settlement.recipients.len() {
+        return;
+    }
+    let first = Settlement { recipients: delivered, ..Settlement::default() };
+    if let Err(error) = context.store.settle(part.run.entry.id, first, Vec::new()).await {
+        tracing::warn!(trace = %part.run.entry.trace, "an outcome can't be written yet: {error}");
     }
 }
 
