@@ -17,7 +17,7 @@ use crate::MAILSTEAD;
 /// Rounds of load, kill and restart.
 const ROUNDS: usize = 50;
 /// No more rounds are begun after this time, once there were enough: the loop is bounded.
-const ENOUGH: Duration = Duration::from_secs(170);
+const ENOUGH: Duration = Duration::from_secs(300);
 /// A queue that only grows: DNS is down (nothing answers at this address), which must never bounce anything.
 const DNS_DOWN: &str = "[dns]\nservers = [\"127.0.0.1:9\"]\n";
 
