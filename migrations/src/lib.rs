@@ -9,11 +9,12 @@
 //! Start reading at [`bring_up_to_date`], then [`v1`].
 
 pub mod v1;
+pub mod v2;
 
 use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
 /// The version this program writes.
-pub const CURRENT: u32 = 1;
+pub const CURRENT: u32 = 2;
 
 /// Facts about the store itself; the schema version is under [`VERSION_KEY`], as a little-endian `u32`.
 const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
@@ -45,7 +46,7 @@ struct Step {
     run: fn(&WriteTransaction) -> Result<(), redb::Error>,
 }
 
-const STEPS: &[Step] = &[Step { to: 1, run: v1::run }];
+const STEPS: &[Step] = &[Step { to: 1, run: v1::run }, Step { to: 2, run: v2::run }];
 
 /// Brings a store to [`CURRENT`]: a new one is made, an older one is changed step by step in one transaction after
 /// `safety_copy` was called with the version it has. Gives the version found, 0 for a new store.

@@ -35,9 +35,36 @@ pub enum DnsError {
     /// The name exists, without records of that type.
     #[error("the name has no such record")]
     NoRecords,
+    /// The answer's DNSSEC signatures are wrong: to be treated as no answer at all, hence temporary (RFC 4035 5.5).
+    #[error("the answer's signatures are not valid: {0}")]
+    Bogus(String),
     /// Anything else (timeout, SERVFAIL, garbage): temporary.
     #[error("DNS does not answer: {0}")]
     Temporary(String),
+}
+
+impl DnsError {
+    /// True unless it is sure that there is nothing.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Bogus(_) | Self::Temporary(_))
+    }
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Mail exchangers.
+    Mx,
+    /// Texts.
+    Txt,
+    /// Names of an address.
+    Ptr,
+    /// What a TLS server's certificate must be (RFC 6698).
+    Tlsa,
 }
 
 /// One MX record.
@@ -49,16 +76,127 @@ pub struct Mx {
     pub host: String,
 }
 
-/// What answers DNS questions. CNAMEs are followed by the implementation.
+/// One TLSA record (RFC 6698 2.1), as it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tlsa {
+    /// Certificate usage.
+    pub usage: u8,
+    /// Selector.
+    pub selector: u8,
+    /// Matching type.
+    pub matching: u8,
+    /// Certificate association data.
+    pub data: Vec<u8>,
+}
+
+/// One record's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// Of A and AAAA.
+    Address(IpAddr),
+    /// Of MX.
+    Mx(Mx),
+    /// Of TXT, its strings joined.
+    Txt(Vec<u8>),
+    /// Of PTR: lower case, without the final dot.
+    Name(String),
+    /// Of TLSA.
+    Tlsa(Tlsa),
+}
+
+/// What DNS says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// The records, in the order they came; never empty.
+    pub records: Vec<T>,
+    /// Everything from the question to these records, CNAMEs too, was signed, and the signatures are valid (DNSSEC).
+    pub secure: bool,
+    /// How long it holds.
+    pub ttl: Duration,
+}
+
+impl<T> Answer<T> {
+    /// An answer without DNSSEC that holds for a minute, as tests give it.
+    pub fn insecure(records: Vec<T>) -> Self {
+        Self { records, secure: false, ttl: Duration::from_secs(60) }
+    }
+
+    fn pick<U>(self, pick: impl FnMut(T) -> Option<U>) -> Result<Answer<U>, DnsError> {
+        let records: Vec<U> = self.records.into_iter().filter_map(pick).collect();
+        if records.is_empty() {
+            return Err(DnsError::NoRecords);
+        }
+        Ok(Answer { records, secure: self.secure, ttl: self.ttl })
+    }
+}
+
+/// What answers DNS questions. CNAMEs are followed by the implementation, which says only [`Dns::ask`].
 pub trait Dns: Send + Sync {
+    /// All records of a kind at a name (absolute, with or without the final dot).
+    fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>>;
+
     /// MX records, as they come.
-    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<Mx>, DnsError>>;
-    /// IPv6 and IPv4 addresses of a host.
-    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>>;
+    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Answer<Mx>, DnsError>> {
+        Box::pin(async move {
+            self.ask(domain.as_str(), Kind::Mx).await?.pick(|data| match data {
+                Data::Mx(mx) => Some(mx),
+                _ => None,
+            })
+        })
+    }
+
+    /// IPv6 and IPv4 addresses of a host; secure when all of them are.
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Answer<IpAddr>, DnsError>> {
+        Box::pin(async move {
+            let address = |data| match data {
+                Data::Address(address) => Some(address),
+                _ => None,
+            };
+            let ask = async |kind| self.ask(host, kind).await?.pick(address);
+            match tokio::join!(ask(Kind::Aaaa), ask(Kind::A)) {
+                (Ok(v6), Ok(v4)) => Ok(Answer {
+                    records: [v6.records, v4.records].concat(),
+                    secure: v6.secure && v4.secure,
+                    ttl: v6.ttl.min(v4.ttl),
+                }),
+                (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+                // Only when neither question failed for a passing reason is it sure that there is nothing.
+                (Err(error), _) if error.is_temporary() => Err(error),
+                (_, Err(error)) => Err(error),
+            }
+        })
+    }
+
     /// TXT records, strings of each joined.
-    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>>;
+    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Vec<u8>>, DnsError>> {
+        Box::pin(async move {
+            self.ask(name, Kind::Txt).await?.pick(|data| match data {
+                Data::Txt(text) => Some(text),
+                _ => None,
+            })
+        })
+    }
+
     /// Names of an address.
-    fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Result<Vec<String>, DnsError>>;
+    fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Result<Answer<String>, DnsError>> {
+        Box::pin(async move {
+            let name = Name::from(address).to_ascii();
+            self.ask(&name, Kind::Ptr).await?.pick(|data| match data {
+                Data::Name(name) => Some(name),
+                _ => None,
+            })
+        })
+    }
+
+    /// TLSA records.
+    fn tlsa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer<Tlsa>, DnsError>> {
+        Box::pin(async move {
+            self.ask(name, Kind::Tlsa).await?.pick(|data| match data {
+                Data::Tlsa(tlsa) => Some(tlsa),
+                _ => None,
+            })
+        })
+    }
 }
 
 /// The resolver over the system's or given name servers (hickory-resolver), caching by TTL.
@@ -104,7 +242,7 @@ impl Resolver {
         Ok(Self { inner })
     }
 
-    async fn ask(&self, name: &str, kind: RecordType) -> Result<Lookup, DnsError> {
+    async fn lookup(&self, name: &str, kind: RecordType) -> Result<Lookup, DnsError> {
         let mut name = Name::from_ascii(name).map_err(|_| DnsError::NoName)?;
         name.set_fqdn(true);
         match tokio::time::timeout(QUESTION_TIMEOUT, self.inner.lookup(name, kind)).await {
@@ -113,66 +251,46 @@ impl Resolver {
             Err(_) => Err(DnsError::Temporary("the name servers took too long".to_owned())),
         }
     }
-
-    async fn collect<T>(
-        &self,
-        name: &str,
-        kind: RecordType,
-        pick: impl Fn(&RData) -> Option<T>,
-    ) -> Result<Vec<T>, DnsError> {
-        let answer = self.ask(name, kind).await?;
-        let found: Vec<T> = answer.answers().iter().filter_map(|record| pick(&record.data)).collect();
-        if found.is_empty() { Err(DnsError::NoRecords) } else { Ok(found) }
-    }
 }
 
 impl Dns for Resolver {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<Mx>, DnsError>> {
-        Box::pin(self.collect(domain.as_str(), RecordType::MX, |data| match data {
-            RData::MX(mx) => Some(Mx { preference: mx.preference, host: host_name(&mx.exchange) }),
-            _ => None,
-        }))
-    }
-
-    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+    fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>> {
         Box::pin(async move {
-            let v6 = self.collect(host, RecordType::AAAA, |data| match data {
-                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-                _ => None,
-            });
-            let v4 = self.collect(host, RecordType::A, |data| match data {
-                RData::A(address) => Some(IpAddr::V4(address.0)),
-                _ => None,
-            });
-            match tokio::join!(v6, v4) {
-                (Ok(mut v6), Ok(v4)) => {
-                    v6.extend(v4);
-                    Ok(v6)
-                }
-                (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
-                // Only when neither question failed for a passing reason is it sure that there is nothing.
-                (Err(error @ DnsError::Temporary(_)), _) | (_, Err(error)) => Err(error),
-            }
+            let answer = self.lookup(name, record_type(kind)).await?;
+            let ttl = answer.valid_until().saturating_duration_since(std::time::Instant::now());
+            let records: Vec<Data> = answer.answers().iter().filter_map(|record| data(&record.data, kind)).collect();
+            if records.is_empty() { Err(DnsError::NoRecords) } else { Ok(Answer { records, secure: false, ttl }) }
         })
     }
+}
 
-    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
-        Box::pin(self.collect(name, RecordType::TXT, |data| match data {
-            RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
-            _ => None,
-        }))
+fn record_type(kind: Kind) -> RecordType {
+    match kind {
+        Kind::A => RecordType::A,
+        Kind::Aaaa => RecordType::AAAA,
+        Kind::Mx => RecordType::MX,
+        Kind::Txt => RecordType::TXT,
+        Kind::Ptr => RecordType::PTR,
+        Kind::Tlsa => RecordType::TLSA,
     }
+}
 
-    fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Result<Vec<String>, DnsError>> {
-        Box::pin(async move {
-            let name = Name::from(address).to_ascii();
-            self.collect(&name, RecordType::PTR, |data| match data {
-                RData::PTR(name) => Some(host_name(&name.0)),
-                _ => None,
-            })
-            .await
-        })
-    }
+/// A record's data, when it is what was asked for: CNAMEs and signatures come along.
+fn data(data: &RData, kind: Kind) -> Option<Data> {
+    Some(match (kind, data) {
+        (Kind::A, RData::A(address)) => Data::Address(IpAddr::V4(address.0)),
+        (Kind::Aaaa, RData::AAAA(address)) => Data::Address(IpAddr::V6(address.0)),
+        (Kind::Mx, RData::MX(mx)) => Data::Mx(Mx { preference: mx.preference, host: host_name(&mx.exchange) }),
+        (Kind::Txt, RData::TXT(txt)) => Data::Txt(txt.txt_data.concat()),
+        (Kind::Ptr, RData::PTR(name)) => Data::Name(host_name(&name.0)),
+        (Kind::Tlsa, RData::TLSA(tlsa)) => Data::Tlsa(Tlsa {
+            usage: u8::from(tlsa.cert_usage),
+            selector: u8::from(tlsa.selector),
+            matching: u8::from(tlsa.matching),
+            data: tlsa.cert_data.clone(),
+        }),
+        _ => return None,
+    })
 }
 
 fn host_name(name: &Name) -> String {

@@ -23,9 +23,9 @@ pub(crate) struct NoRoute {
 /// The hosts to try, best first.
 pub(crate) async fn hosts(dns: &dyn Dns, domain: &Domain, own_host: &str) -> Result<Vec<String>, NoRoute> {
     let records = match dns.mx(domain).await {
-        Ok(records) if !records.is_empty() => records,
+        Ok(answer) => answer.records,
         // The implicit MX: the domain is its own mail host.
-        Ok(_) | Err(DnsError::NoRecords) => vec![Mx { preference: 0, host: domain.as_str().to_owned() }],
+        Err(DnsError::NoRecords) => vec![Mx { preference: 0, host: domain.as_str().to_owned() }],
         Err(DnsError::NoName) => {
             return Err(NoRoute {
                 temporary: false,
@@ -33,11 +33,11 @@ pub(crate) async fn hosts(dns: &dyn Dns, domain: &Domain, own_host: &str) -> Res
                 text: format!("the domain {domain} does not exist"),
             });
         }
-        Err(DnsError::Temporary(what)) => {
+        Err(what @ (DnsError::Bogus(_) | DnsError::Temporary(_))) => {
             return Err(NoRoute {
                 temporary: true,
                 status: (4, 4, 3),
-                text: format!("the DNS could not say where mail for {domain} goes: {what}"),
+                text: format!("where mail for {domain} goes can't be found: {what}"),
             });
         }
     };

@@ -194,7 +194,7 @@ impl<'a> Search<'a> {
         }
         let found = match literal {
             Some(address) => Ok(vec![address]),
-            None => self.context.dns.addresses(host).await,
+            None => self.context.dns.addresses(host).await.map(|answer| answer.records),
         };
         let found = match found {
             Ok(found) if !found.is_empty() => found,
@@ -202,8 +202,8 @@ impl<'a> Search<'a> {
                 let text = format!("{shown} has no address in the DNS");
                 return self.trouble(Misfortune::permanent((5, 4, 4), host, text), told);
             }
-            Err(DnsError::Temporary(what)) => {
-                let text = format!("the DNS could not tell the address of {shown}: {what}");
+            Err(what @ (DnsError::Bogus(_) | DnsError::Temporary(_))) => {
+                let text = format!("the address of {shown} can't be found: {what}");
                 return self.trouble(Misfortune::temporary((4, 4, 3), host, text), told);
             }
         };

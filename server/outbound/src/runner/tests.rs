@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use mailstead_message::{Address, Domain, TraceId};
-use mailstead_net::dns::{DnsError, Mx};
+use mailstead_message::{Address, TraceId};
+use mailstead_net::dns::{Answer, Data, DnsError, Kind, Mx};
 use mailstead_net::{BoxFuture, ClientTls};
 use mailstead_smtp::client::Timeouts;
 use mailstead_store::{Acceptance, NewQueueEntry, NewRecipient, Options, PasswordCost, Prepared};
@@ -23,18 +23,14 @@ const SHORT: Duration = Duration::from_millis(100);
 struct Here;
 
 impl Dns for Here {
-    fn mx<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Result<Vec<Mx>, DnsError>> {
-        let host = |preference, host: &str| Mx { preference, host: host.to_owned() };
-        Box::pin(std::future::ready(Ok(vec![host(1, "a.world.test"), host(2, "b.world.test")])))
-    }
-    fn addresses<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
-        Box::pin(std::future::ready(Ok(vec![IpAddr::from([127, 0, 0, 1])])))
-    }
-    fn txt<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
-        Box::pin(std::future::ready(Err(DnsError::NoRecords)))
-    }
-    fn ptr(&self, _: IpAddr) -> BoxFuture<'_, Result<Vec<String>, DnsError>> {
-        Box::pin(std::future::ready(Err(DnsError::NoRecords)))
+    fn ask<'a>(&'a self, _: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>> {
+        let host = |preference, host: &str| Data::Mx(Mx { preference, host: host.to_owned() });
+        let found = match kind {
+            Kind::Mx => Ok(vec![host(1, "a.world.test"), host(2, "b.world.test")]),
+            Kind::A => Ok(vec![Data::Address(IpAddr::from([127, 0, 0, 1]))]),
+            _ => Err(DnsError::NoRecords),
+        };
+        Box::pin(std::future::ready(found.map(Answer::insecure)))
     }
 }
 

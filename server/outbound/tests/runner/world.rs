@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailstead_message::{Address, Domain, TraceId};
-use mailstead_net::dns::{Dns, DnsError, Mx};
+use mailstead_net::dns::{Answer, Data, Dns, DnsError, Kind, Mx};
 use mailstead_net::{BoxFuture, ClientTls};
 use mailstead_outbound::{Policy, Runner, Schedule};
 use mailstead_store::{
@@ -65,19 +65,19 @@ impl Names {
 }
 
 impl Dns for Names {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<Mx>, DnsError>> {
-        let answer = self.mx.lock().unwrap().get(domain.as_str()).cloned().unwrap_or(Err(DnsError::NoName));
-        Box::pin(std::future::ready(answer))
-    }
-    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
-        let answer = self.hosts.lock().unwrap().get(host).cloned().unwrap_or(Err(DnsError::NoName));
-        Box::pin(std::future::ready(answer))
-    }
-    fn txt<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
-        Box::pin(std::future::ready(Err(DnsError::NoRecords)))
-    }
-    fn ptr(&self, _: IpAddr) -> BoxFuture<'_, Result<Vec<String>, DnsError>> {
-        Box::pin(std::future::ready(Err(DnsError::NoRecords)))
+    fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>> {
+        let found = match kind {
+            Kind::Mx => {
+                let mx = self.mx.lock().unwrap().get(name).cloned().unwrap_or(Err(DnsError::NoName));
+                mx.map(|records| records.into_iter().map(Data::Mx).collect())
+            }
+            Kind::A => {
+                let hosts = self.hosts.lock().unwrap().get(name).cloned().unwrap_or(Err(DnsError::NoName));
+                hosts.map(|addresses| addresses.into_iter().map(Data::Address).collect())
+            }
+            _ => Err(DnsError::NoRecords),
+        };
+        Box::pin(std::future::ready(found.map(Answer::insecure)))
     }
 }
 

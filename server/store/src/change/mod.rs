@@ -11,7 +11,7 @@ mod stories;
 use std::collections::{BTreeMap, HashSet};
 
 use mailstead_migrations::v1;
-use redb::{ReadableTable as _, Table, WriteTransaction};
+use redb::{Key, ReadableTable as _, Table, TableDefinition, Value, WriteTransaction};
 
 use crate::engine::Shared;
 use crate::record::{AccountRecord, MailboxRecord, MessageRecord, decode, encode};
@@ -77,6 +77,7 @@ impl<'t> Tables<'t> {
 
 /// A write transaction under way.
 pub(crate) struct Change<'t> {
+    transaction: &'t WriteTransaction,
     tables: Tables<'t>,
     shared: &'t Shared,
     changed: bool,
@@ -113,6 +114,7 @@ pub(crate) struct Done {
 impl<'t> Change<'t> {
     pub(crate) fn begin(transaction: &'t WriteTransaction, shared: &'t Shared) -> Result<Self, StoreError> {
         Ok(Self {
+            transaction,
             tables: Tables::open(transaction)?,
             shared,
             changed: false,
@@ -155,6 +157,24 @@ impl<'t> Change<'t> {
         self.changed = true;
         self.job_changed = true;
         &mut self.tables
+    }
+
+    /// A table that few letters touch, open for reading.
+    fn side<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<Table<'t, K, V>, StoreError> {
+        Ok(self.transaction.open_table(table)?)
+    }
+
+    /// A table that few letters touch, to change it. Opened only where it is needed: opening costs every transaction.
+    fn write_side<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<Table<'t, K, V>, StoreError> {
+        self.changed = true;
+        self.job_changed = true;
+        self.side(table)
     }
 
     /// The next number of a kind, from 1 on, never given twice.

@@ -1,0 +1,37 @@
+//! Version 2: what makes us trusted by the world. Keys, certificates, others' policies, verdicts and reports.
+
+use redb::{TableDefinition, WriteTransaction};
+
+type Bytes = &'static [u8];
+
+/// (domain, selector) → DKIM key.
+pub const DKIM_KEYS: TableDefinition<'static, (&'static str, &'static str), Bytes> = TableDefinition::new("dkim_keys");
+/// What ACME wants kept (accounts, certificates, their states), by name.
+pub const CERTIFICATES: TableDefinition<'static, &'static str, Bytes> = TableDefinition::new("certificates");
+/// Domain → its MTA-STS policy as last fetched.
+pub const STS_POLICIES: TableDefinition<'static, &'static str, Bytes> = TableDefinition::new("sts_policies");
+/// Trace → what was found out about who sent the letter.
+pub const VERDICTS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("verdicts");
+/// (day since 1970, policy domain, what happened) → how often: for the TLS reports we owe (RFC 8460).
+pub const TLS_TALLIES: TableDefinition<'static, (u32, &'static str, Bytes), u64> = TableDefinition::new("tls_tallies");
+/// (day since 1970, policy domain, what was judged) → how often: for the DMARC reports we owe (RFC 7489 7.2).
+pub const DMARC_TALLIES: TableDefinition<'static, (u32, &'static str, Bytes), u64> =
+    TableDefinition::new("dmarc_tallies");
+/// Reports about our domains, by number.
+pub const REPORTS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("reports");
+/// (domain, begin of the reported period, report): which reports are about a domain.
+pub const REPORT_DOMAINS: TableDefinition<'static, (&'static str, i64, u64), ()> =
+    TableDefinition::new("report_domains");
+
+/// Makes the tables.
+pub(crate) fn run(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(DKIM_KEYS)?;
+    transaction.open_table(CERTIFICATES)?;
+    transaction.open_table(STS_POLICIES)?;
+    transaction.open_table(VERDICTS)?;
+    transaction.open_table(TLS_TALLIES)?;
+    transaction.open_table(DMARC_TALLIES)?;
+    transaction.open_table(REPORTS)?;
+    transaction.open_table(REPORT_DOMAINS)?;
+    Ok(())
+}
