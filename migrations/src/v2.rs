@@ -35,3 +35,39 @@ pub(crate) fn run(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(REPORT_DOMAINS)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _};
+
+    use crate::{climb, v1};
+
+    use super::*;
+
+    #[test]
+    fn a_store_of_version_1_keeps_what_it_has_and_gets_the_new_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(folder.path().join("store.redb")).unwrap();
+        let steps = crate::STEPS;
+        climb(&database, &steps[..1], |_| panic!("a new store has nothing to copy")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(v1::DOMAINS).unwrap().insert("home.test", b"a domain".as_slice()).unwrap();
+        transaction.open_table(v1::QUEUE).unwrap().insert(7, b"a letter that waits".as_slice()).unwrap();
+        transaction.commit().unwrap();
+
+        let mut copied = None;
+        climb(&database, &steps[..2], |version| {
+            copied = Some(version);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(copied, Some(1));
+        let read = database.begin_read().unwrap();
+        assert_eq!(read.open_table(v1::DOMAINS).unwrap().get("home.test").unwrap().unwrap().value(), b"a domain");
+        assert_eq!(read.open_table(v1::QUEUE).unwrap().get(7).unwrap().unwrap().value(), b"a letter that waits");
+        assert!(read.open_table(DKIM_KEYS).unwrap().is_empty().unwrap());
+        assert!(read.open_table(VERDICTS).unwrap().is_empty().unwrap());
+        assert!(read.open_table(REPORT_DOMAINS).unwrap().is_empty().unwrap());
+    }
+}
