@@ -25,6 +25,7 @@ mod record;
 mod route;
 mod snapshot;
 mod story;
+mod tallies;
 mod watchers;
 
 pub use blob::Prepared;
@@ -35,6 +36,7 @@ pub use mailbox::*;
 pub use queue::*;
 pub use snapshot::{MessageReader, Snapshot};
 pub use story::*;
+pub use tallies::*;
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;

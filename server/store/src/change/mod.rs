@@ -7,6 +7,7 @@ mod mailboxes;
 mod messages;
 mod queue;
 mod stories;
+pub(crate) mod tallies;
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -9,4 +9,5 @@ mod mailboxes;
 mod model;
 mod queue;
 mod stories;
+mod tallies;
 mod world;

@@ -1,0 +1,88 @@
+//! Tallies: counted up row by row, dropped with the report that tells them.
+
+use mailstead_message::Domain;
+use redb::{ReadableTable as _, Table};
+
+use super::Change;
+use crate::{Acceptance, Day, ReportKind, StoreError};
+
+/// Key of the number of a domain's rows of a day; under the empty domain, of all rows of the day.
+const ROWS: u8 = 0;
+/// Key of how much was not written down.
+pub(crate) const DROPPED: u8 = 1;
+/// What a row's key begins with.
+pub(crate) const ROW: u8 = 2;
+
+/// Rows of one domain and day.
+const MAX_ROWS: u64 = 2_000;
+/// Rows of one day: whoever writes in the name of a million domains must not fill the disk with it.
+const MAX_ROWS_OF_A_DAY: u64 = 50_000;
+
+/// Tallies dropped in one transaction.
+const ROWS_AT_ONCE: usize = 5_000;
+
+type Key<'k> = (u32, &'k str, &'k [u8]);
+type Tallies<'t> = Table<'t, (u32, &'static str, &'static [u8]), u64>;
+
+impl Change<'_> {
+    /// Counts one row.
+    pub(crate) fn tally(&mut self, kind: ReportKind, day: Day, domain: &Domain, row: &[u8]) -> Result<(), StoreError> {
+        let mut table = self.write_side(kind.tallies())?;
+        let (day, name) = (day.0, domain.as_str());
+        let row = [&[ROW], row].concat();
+        if count(&table, (day, name, &row))? == 0 {
+            let (rows, all) = ((day, name, &[ROWS][..]), (day, "", &[ROWS][..]));
+            if count(&table, rows)? >= MAX_ROWS || count(&table, all)? >= MAX_ROWS_OF_A_DAY {
+                return count_up(&mut table, (day, name, &[DROPPED]));
+            }
+            count_up(&mut table, rows)?;
+            count_up(&mut table, all)?;
+        }
+        count_up(&mut table, (day, name, &row))
+    }
+
+    /// Takes the reports and drops what they tell; false when that is gone.
+    pub(crate) fn settle_tally(
+        &mut self,
+        kind: ReportKind,
+        day: Day,
+        domain: &Domain,
+        reports: &[Acceptance],
+    ) -> Result<bool, StoreError> {
+        let (day, name) = (day.0, domain.as_str());
+        let rows = count(&self.side(kind.tallies())?, (day, name, &[ROWS]))?;
+        if rows == 0 {
+            return Ok(false);
+        }
+        self.take(reports)?;
+        let mut table = self.write_side(kind.tallies())?;
+        table.retain_in((day, name, &[][..])..=(day, name, &[u8::MAX][..]), |_, _| false)?;
+        Ok(true)
+    }
+
+    /// Drops some of what was counted before a day; true when there may be more.
+    pub(crate) fn forget_tallies(&mut self, kind: ReportKind, before: Day) -> Result<bool, StoreError> {
+        let end = (before.0, "", &[][..]);
+        if self.side(kind.tallies())?.range(..end)?.next().is_none() {
+            return Ok(false);
+        }
+        let mut table = self.write_side(kind.tallies())?;
+        let doomed = table.extract_from_if(..end, |_, _| true)?.take(ROWS_AT_ONCE);
+        let mut dropped = 0;
+        for row in doomed {
+            row?;
+            dropped += 1;
+        }
+        Ok(dropped == ROWS_AT_ONCE)
+    }
+}
+
+fn count(table: &Tallies<'_>, key: Key<'_>) -> Result<u64, StoreError> {
+    Ok(table.get(key)?.map_or(0, |value| value.value()))
+}
+
+fn count_up(table: &mut Tallies<'_>, key: Key<'_>) -> Result<(), StoreError> {
+    let more = count(table, key)?.saturating_add(1);
+    table.insert(key, more)?;
+    Ok(())
+}
