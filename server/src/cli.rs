@@ -96,6 +96,11 @@ pub(crate) struct Demo {
     /// One more mail domain in the tiny internet, served by another program: its MX leads there
     #[arg(long, value_name = "DOMAIN=ADDRESS:PORT", value_parser = neighbour)]
     pub neighbour: Vec<(Domain, SocketAddr)>,
+    /// More records for the tiny internet's DNS, in place of its own of the same name and type; read again when the
+    /// file changes. Lines are `name TTL IN TYPE data`; for data may stand !NODATA, !NXDOMAIN, !SERVFAIL or !SILENCE,
+    /// and for TYPE then ANY
+    #[arg(long, value_name = "FILE")]
+    pub records: Option<PathBuf>,
     /// What is logged to standard error
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log: String,

@@ -141,7 +141,8 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
     let authority = Authority::create(path)?;
     let (names, port_overrides) = tiny_internet(&bound, &options.neighbour)?;
     let dns_port = options.base_port.map_or(0, |base| base + DNS_OFFSET);
-    let name_server = NameServer::start(SocketAddr::from((Ipv4Addr::LOCALHOST, dns_port)), &names).await?;
+    let name_server =
+        NameServer::start((Ipv4Addr::LOCALHOST, dns_port).into(), &names, options.records.as_deref()).await?;
 
     let mut facts = table::Facts {
         ca: authority.file().to_owned(),
@@ -216,6 +217,7 @@ fn tiny_internet(
             name: Domain::parse(domain).map_err(|error| error.to_string())?,
             host: config.hostname.clone(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ours: true,
         });
     }
     for (domain, address) in neighbours {
@@ -224,7 +226,7 @@ fn tiny_internet(
         }
         let host = format!("mail.{domain}");
         ports.insert(host.clone(), address.port());
-        names.push(MailDomain { name: domain.clone(), host, address: address.ip() });
+        names.push(MailDomain { name: domain.clone(), host, address: address.ip(), ours: false });
     }
     Ok((names, ports))
 }
