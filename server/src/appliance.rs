@@ -209,7 +209,12 @@ impl House {
             certificates: parts.certificates.clone(),
             spool,
             limits: config.limits.clone(),
-            site: http::Site { settings: settings(config, listeners), store: parts.store.clone() },
+            site: http::Site {
+                settings: settings(config, listeners),
+                store: parts.store.clone(),
+                certificates: parts.certificates.clone(),
+                https: port(listeners, Service::Https),
+            },
             stopped,
         })
     }
@@ -223,8 +228,8 @@ impl House {
             Service::Imaps => self.imap(tasks, listener, limits, true),
             Service::Pop3 => self.pop3(tasks, listener, limits, false),
             Service::Pop3s => self.pop3(tasks, listener, limits, true),
-            Service::Http => self.web(tasks, listener, limits, None),
-            Service::Https => self.web(tasks, listener, limits, Some(self.certificates.clone())),
+            Service::Http => self.web(tasks, listener, limits, false),
+            Service::Https => self.web(tasks, listener, limits, true),
         }
     }
 
@@ -306,22 +311,24 @@ impl House {
         ));
     }
 
-    fn web(&self, tasks: &mut JoinSet<()>, listener: Listener, limits: Limits, tls: Option<Certificates>) {
-        tasks.spawn(http::serve(listener, limits, self.site.clone(), tls, self.stopped.clone()));
+    fn web(&self, tasks: &mut JoinSet<()>, listener: Listener, limits: Limits, https: bool) {
+        tasks.spawn(http::serve(listener, limits, self.site.clone(), https, self.stopped.clone()));
     }
 }
 
 /// What the front page tells people to type into their mail programs.
 fn settings(config: &Config, listeners: &[(Service, Listener)]) -> front::Settings {
-    let port = |service: Service| {
-        listeners.iter().find(|(other, _)| *other == service).map(|(_, listener)| listener.address().port())
-    };
     front::Settings {
         host: config.hostname.clone(),
-        imaps: port(Service::Imaps),
-        pop3s: port(Service::Pop3s),
-        submissions: port(Service::Submissions),
+        imaps: port(listeners, Service::Imaps),
+        pop3s: port(listeners, Service::Pop3s),
+        submissions: port(listeners, Service::Submissions),
     }
+}
+
+/// The port a service was bound to first.
+fn port(listeners: &[(Service, Listener)], service: Service) -> Option<u16> {
+    listeners.iter().find(|(other, _)| *other == service).map(|(_, listener)| listener.address().port())
 }
 
 /// Resolves when the appliance stops.

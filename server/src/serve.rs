@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mailstead_net::certificates::files::{Files, Watched};
 use mailstead_net::dns::Resolver;
 use mailstead_net::{Certificates, ClientTls};
 use mailstead_outbound::Schedule;
@@ -92,23 +93,25 @@ async fn until_told_to_stop(config: &Config, certificates: &Certificates) -> Res
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hangup = listen(SignalKind::hangup())?;
+    let mut watched = config.tls.as_ref().map(|files| {
+        let files = Files { chain: files.certificate.clone(), key: files.key.clone() };
+        Watched::new(files, certificates.clone())
+    });
     loop {
+        let change = async {
+            match &mut watched {
+                Some(watched) => watched.watch().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(config, certificates),
+            () = change => {}
+            _ = hangup.recv() => match &mut watched {
+                Some(watched) => watched.read_now(),
+                None => tracing::info!("nothing to read again: no certificate files are configured"),
+            }
         }
-    }
-}
-
-/// Reads the certificate files again; the old certificate stays when the new one is unusable.
-fn reload(config: &Config, certificates: &Certificates) {
-    let Some(files) = &config.tls else {
-        tracing::info!("nothing to read again: no certificate files are configured");
-        return;
-    };
-    match certificates.reload_pem_files(&files.certificate, &files.key) {
-        Ok(()) => tracing::info!("the certificate files were read again"),
-        Err(error) => tracing::error!(%error, "the certificate files can't be used: the old certificate stays"),
     }
 }

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
+use crate::certificates::ACME_TLS;
 use crate::{Certificates, ClientTls};
 
 /// A handshake takes two round trips; a peer that needs longer than this is not coming.
@@ -81,8 +82,30 @@ impl Stream {
     /// # Errors
     /// The handshake failed or took too long.
     pub async fn accept_tls(self, certificates: &Certificates) -> io::Result<Self> {
+        self.accept_tls_offering(certificates, &[]).await
+    }
+
+    /// Becomes HTTPS as the server. `None` when it was a certificate authority that only wanted to see that we hold a
+    /// key (RFC 8737 3): it has seen that.
+    ///
+    /// # Errors
+    /// The handshake failed or took too long.
+    pub async fn accept_https(self, certificates: &Certificates) -> io::Result<Option<Self>> {
+        let stream = self.accept_tls_offering(certificates, &[b"http/1.1", ACME_TLS]).await?;
+        let proof_only = match &stream.io {
+            Io::Server(tls) => tls.get_ref().1.alpn_protocol() == Some(ACME_TLS),
+            Io::Plain(_) | Io::Client(_) => false,
+        };
+        if proof_only {
+            stream.finish().await;
+            return Ok(None);
+        }
+        Ok(Some(stream))
+    }
+
+    async fn accept_tls_offering(self, certificates: &Certificates, alpn: &[&[u8]]) -> io::Result<Self> {
         let tcp = self.into_plain()?;
-        let acceptor = TlsAcceptor::from(certificates.server_config(&[]));
+        let acceptor = TlsAcceptor::from(certificates.server_config(alpn));
         let stream = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await.map_err(|_| too_slow())??;
         let (_, connection) = stream.get_ref();
         let info = TlsInfo::of(connection, connection.server_name().map(str::to_owned));

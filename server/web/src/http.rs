@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Path;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +16,8 @@ pub use mailstead_admin_ui::front;
 use mailstead_net::{Certificates, Limits, Listener, Peer, Stream};
 use mailstead_store::Store;
 use tokio::sync::watch;
+
+use crate::names;
 
 /// A request's header must be there by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -24,6 +27,8 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const MAX_BODY: usize = 1 << 20;
 /// What may stand in a request's header; the rest is answered with 431.
 const MAX_HEADER_BYTES: usize = 16 << 10;
+/// Where certificate authorities look for proof (RFC 8555 8.3).
+const CHALLENGE: &str = "/.well-known/acme-challenge/{token}";
 
 /// Pages are whole: nothing is loaded from elsewhere, nothing runs, nobody frames them.
 const CONTENT_SECURITY_POLICY: &str =
@@ -34,19 +39,18 @@ const CONTENT_SECURITY_POLICY: &str =
 pub struct Site {
     /// What a person types into a mail program.
     pub settings: front::Settings,
-    /// The store, asked for its health.
+    /// The store, asked for its health and its domains.
     pub store: Store,
+    /// What HTTPS shows, and what certificate authorities are answered.
+    pub certificates: Certificates,
+    /// The port of HTTPS, to which plain HTTP leads; without one the pages are served plain.
+    pub https: Option<u16>,
 }
 
-/// Serves a listener until `stopped` turns true. With certificates it is HTTPS.
-pub async fn serve(
-    listener: Listener,
-    limits: Limits,
-    site: Site,
-    tls: Option<Certificates>,
-    stopped: watch::Receiver<bool>,
-) {
-    let app = router(site);
+/// Serves a listener until `stopped` turns true, by HTTPS or by plain HTTP.
+pub async fn serve(listener: Listener, limits: Limits, site: Site, https: bool, stopped: watch::Receiver<bool>) {
+    let tls = https.then(|| site.certificates.clone());
+    let app = if https || site.https.is_none() { router(site) } else { plain_router(site) };
     let mut stop = stopped.clone();
     listener
         .run(
@@ -66,9 +70,21 @@ pub async fn serve(
         .await;
 }
 
+/// The routes of plain HTTP beside HTTPS: proofs for certificate authorities, health, and the way to HTTPS.
+fn plain_router(site: Site) -> Router {
+    Router::new()
+        .route(CHALLENGE, get(challenge))
+        .route("/health", get(health))
+        .fallback(to_https)
+        .layer(middleware::from_fn(secure))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(Arc::new(site))
+}
+
 /// The routes.
 pub fn router(site: Site) -> Router {
     Router::new()
+        .route(CHALLENGE, get(challenge))
         .route("/", get(front_page))
         .route("/style.css", get(style))
         .route("/health", get(health))
@@ -80,6 +96,25 @@ pub fn router(site: Site) -> Router {
 
 async fn front_page(State(site): State<Arc<Site>>) -> Html<String> {
     Html(front::page(&site.settings))
+}
+
+/// Answers an authority that wants to see that this name is ours (RFC 8555 8.3).
+async fn challenge(State(site): State<Arc<Site>>, Path(token): Path<String>) -> Response {
+    match site.certificates.http_proof(&token) {
+        Some(proof) => ([(header::CONTENT_TYPE, "application/octet-stream")], proof).into_response(),
+        None => (StatusCode::NOT_FOUND, "nobody waits for this proof\n").into_response(),
+    }
+}
+
+/// Leads to the same page under HTTPS, at the name asked for when it is ours, else at the mail host's: whoever writes
+/// the request must not choose where we lead.
+async fn to_https(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Redirect {
+    let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let known = names::ours_in_host(asked, &site.settings.host, &site.store).ok().flatten();
+    let host = known.as_ref().unwrap_or(&site.settings.host);
+    let port = site.https.filter(|port| *port != 443).map(|port| format!(":{port}")).unwrap_or_default();
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Redirect::permanent(&format!("https://{host}{port}{path}"))
 }
 
 async fn style() -> impl IntoResponse {
@@ -120,8 +155,12 @@ async fn serve_connection(
 ) {
     let stream = match tls {
         None => stream,
-        Some(certificates) => match stream.accept_tls(&certificates).await {
-            Ok(stream) => stream,
+        Some(certificates) => match stream.accept_https(&certificates).await {
+            Ok(Some(stream)) => stream,
+            Ok(None) => {
+                tracing::debug!(peer = %peer.remote, "an authority looked for proof that a name is ours");
+                return;
+            }
             Err(error) => {
                 tracing::debug!(peer = %peer.remote, %error, "a TLS handshake on the web port failed");
                 return;
@@ -152,12 +191,18 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn get(path: &str) -> String {
+        get_from("evil.example", path, None).await
+    }
+
+    async fn get_from(host: &str, path: &str, https: Option<u16>) -> String {
         let folder = tempfile::tempdir().unwrap();
         let options = mailstead_store::Options {
             password_cost: mailstead_store::PasswordCost::Light,
             ..mailstead_store::Options::default()
         };
         let store = Store::open(folder.path(), options).unwrap();
+        store.add_domain(mailstead_message::Domain::parse("home.test").unwrap()).await.unwrap();
+        let certificates = Certificates::self_signed(folder.path(), &["mail.home.test".to_owned()]).unwrap();
         let settings = front::Settings {
             host: "mail.<example>.org".to_owned(),
             imaps: Some(993),
@@ -167,9 +212,10 @@ mod tests {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(serve(listener, Limits::new(10, 10), Site { settings, store }, None, stopped));
+        let site = Site { settings, store, certificates, https };
+        let server = tokio::spawn(serve(listener, Limits::new(10, 10), site, false, stopped));
         let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
@@ -191,5 +237,27 @@ mod tests {
     async fn health_tells_whether_the_store_answers() {
         assert!(get("/health").await.ends_with("ok\n"));
         assert!(get("/nothing").await.starts_with("HTTP/1.1 404"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn plain_http_leads_to_https_at_our_own_names_alone() {
+        let location = async |host: &str, path: &str, port: u16| {
+            let answer = get_from(host, path, Some(port)).await;
+            assert!(answer.starts_with("HTTP/1.1 308"), "{answer}");
+            let line = answer.lines().find_map(|line| line.strip_prefix("location: ")).map(str::to_owned);
+            line.unwrap_or_else(|| panic!("{answer}"))
+        };
+        assert_eq!(location("mta-sts.home.test", "/a?b=c", 443).await, "https://mta-sts.home.test/a?b=c");
+        assert_eq!(location("evil.example", "//evil.example/", 443).await, "https://mail.<example>.org//evil.example/");
+        assert_eq!(location("autoconfig.home.test:80", "/", 8443).await, "https://autoconfig.home.test:8443/");
+        assert!(get_from("x", "/health", Some(443)).await.ends_with("ok\n"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_token_nobody_gave_out_proves_nothing() {
+        for https in [None, Some(443)] {
+            let answer = get_from("mail.home.test", "/.well-known/acme-challenge/guess", https).await;
+            assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        }
     }
 }

@@ -10,3 +10,4 @@
 
 pub mod control;
 pub mod http;
+pub mod names;

@@ -1,0 +1,56 @@
+//! The names under which the world looks for us.
+
+use mailstead_message::Domain;
+use mailstead_store::{Store, StoreError};
+
+/// Labels before a mail domain under which programs look for its policy (RFC 8461 3.3) and for settings.
+pub const PREFIXES: [&str; 3] = ["mta-sts", "autoconfig", "autodiscover"];
+
+/// All of them, each once: the mail host's name first, then those of every domain that is ours now.
+///
+/// # Errors
+/// The store can't be read.
+pub fn ours(hostname: &str, store: &Store) -> Result<Vec<String>, StoreError> {
+    let mut names = vec![hostname.to_owned()];
+    for domain in store.domains()? {
+        let further = PREFIXES.iter().map(|prefix| format!("{prefix}.{}", domain.name));
+        // The longest domains leave no room for a prefix.
+        names.extend(further.filter(|name| Domain::parse(name).is_ok() && name != hostname));
+    }
+    Ok(names)
+}
+
+/// The name in a `Host` field, without its port, when it is one of ours; lower case.
+///
+/// # Errors
+/// The store can't be read.
+pub fn ours_in_host(host: &str, hostname: &str, store: &Store) -> Result<Option<String>, StoreError> {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let Ok(name) = Domain::parse(name.strip_suffix('.').unwrap_or(name)) else { return Ok(None) };
+    Ok(ours(hostname, store)?.into_iter().find(|known| known == name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_names_of_the_server_and_of_its_domains_are_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), mailstead_store::Options::default()).unwrap();
+        store.add_domain(Domain::parse("home.test").unwrap()).await.unwrap();
+        let host = |host: &str| ours_in_host(host, "mail.home.test", &store).unwrap();
+        assert_eq!(
+            ours("mail.home.test", &store).unwrap(),
+            ["mail.home.test", "mta-sts.home.test", "autoconfig.home.test", "autodiscover.home.test"]
+        );
+        assert_eq!(host("MTA-STS.home.test:443").as_deref(), Some("mta-sts.home.test"));
+        assert_eq!(host("mail.home.test.").as_deref(), Some("mail.home.test"));
+        for strange in
+            ["", "evil.example", "mta-sts.evil.example", "127.0.0.1:80", "[::1]:80", "a@mail.home.test", "home.test"]
+        {
+            assert_eq!(host(strange), None, "{strange}");
+        }
+    }
+}
