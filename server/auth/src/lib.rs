@@ -7,3 +7,8 @@
 //! cryptography are mail-auth's; what it gets wrong is put right here. Start reading at [`body`].
 
 pub mod body;
+mod fold;
+pub mod keys;
+#[cfg(test)]
+mod referee;
+pub mod sign;

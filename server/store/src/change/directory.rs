@@ -43,7 +43,7 @@ impl Change<'_> {
             }
         }
         self.write().domains.remove(name.as_str())?;
-        Ok(())
+        self.remove_keys(name)
     }
 
     pub(crate) fn set_catch_all(&mut self, name: &Domain, target: Option<&Address>) -> Result<(), StoreError> {
@@ -207,6 +207,11 @@ impl Change<'_> {
             Some(bytes) => Ok(Some(decode(bytes.value(), "a domain")?)),
             None => Ok(None),
         }
+    }
+
+    /// Refuses what is about a domain that is not ours.
+    pub(super) fn require_domain(&self, name: &Domain) -> Result<(), StoreError> {
+        self.known_domain(name).map(drop)
     }
 
     fn known_domain(&self, name: &Domain) -> Result<DomainRecord, StoreError> {

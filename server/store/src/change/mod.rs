@@ -3,6 +3,7 @@
 mod accept;
 mod blobs;
 mod directory;
+mod keys;
 mod mailboxes;
 mod messages;
 mod queue;

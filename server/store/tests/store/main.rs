@@ -5,6 +5,7 @@ mod delivery;
 mod directory;
 mod disk;
 mod flags;
+mod keys;
 mod mailboxes;
 mod model;
 mod queue;
