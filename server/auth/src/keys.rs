@@ -179,7 +179,8 @@ pub fn is_published(ours: &str, found: &[u8]) -> bool {
     let found = String::from_utf8_lossy(found);
     let found = tags(&found);
     let same = |name: &str| {
-        let value = |tags: &[(String, String)]| tags.iter().find(|(tag, _)| tag == name).map(|(_, value)| value.clone());
+        let value =
+            |tags: &[(String, String)]| tags.iter().find(|(tag, _)| tag == name).map(|(_, value)| value.clone());
         value(&wanted) == value(&found)
     };
     // `k=rsa` may be left out (RFC 6376 3.6.1).

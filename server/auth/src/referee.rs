@@ -95,7 +95,8 @@ fn parse(message: &[u8]) -> AuthenticatedMessage<'_> {
 
 /// Asks no name server.
 fn nobody() -> MessageAuthenticator {
-    MessageAuthenticator::new(ResolverConfig::from_parts(None, Vec::new(), Vec::new()), ResolverOpts::default()).unwrap()
+    MessageAuthenticator::new(ResolverConfig::from_parts(None, Vec::new(), Vec::new()), ResolverOpts::default())
+        .unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -8,7 +8,7 @@ use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
 use mailstead_store::Store;
 
-use crate::{Policy, Reception, Refusal, Relay};
+use crate::{Edited, Letter, Policy, Reception, Refusal, Relay};
 
 /// The house behind port 25: a [`mailstead_smtp::server::Handler`].
 pub struct Exchange {
@@ -53,7 +53,9 @@ impl Handler for Exchange {
     fn message<'a>(&'a self, client: &'a Client, envelope: Envelope, body: Body) -> BoxFuture<'a, Reply> {
         let recipients: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
         Box::pin(async move {
-            self.reception.take_in(client, envelope, body, move |header| incoming(header, &recipients)).await
+            let edit =
+                move |letter: &Letter| Ok(Edited { header: incoming(letter.header(), &recipients)?, told: Vec::new() });
+            self.reception.take_in(client, envelope, body, edit).await
         })
     }
 

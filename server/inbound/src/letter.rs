@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt as _;
 
+use mailstead_auth::body::{BodyHasher, Canonicalization, Digest};
 use mailstead_message::header;
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::Body;
@@ -85,9 +86,32 @@ impl Letter {
     /// # Errors
     /// The spool can't be read.
     pub fn body_has_eight_bits(&self) -> Result<bool, StoreError> {
+        let found =
+            self.read_body(|block| if block.is_ascii() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })?;
+        Ok(found.is_break())
+    }
+
+    /// The hash of the body as DKIM and ARC have it. Costs CPU.
+    ///
+    /// # Errors
+    /// The spool can't be read.
+    pub fn hash_body(&self, canonicalization: Canonicalization, digest: Digest) -> Result<Vec<u8>, StoreError> {
+        let mut hasher = BodyHasher::new(canonicalization, digest);
+        let _ = self.read_body(|block| {
+            hasher.update(block);
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(hasher.finish())
+    }
+
+    /// Gives the body in blocks, in order, until `take` has seen enough.
+    ///
+    /// # Errors
+    /// The spool can't be read.
+    pub fn read_body<B>(&self, mut take: impl FnMut(&[u8]) -> ControlFlow<B>) -> Result<ControlFlow<B>, StoreError> {
         match &self.source {
-            Source::Memory(message) => Ok(!message.get(self.header_len..).unwrap_or_default().is_ascii()),
-            Source::Spooled { file, .. } => has_eight_bits(file, self.body()).map_err(unreadable),
+            Source::Memory(message) => Ok(take(message.get(self.header_len..).unwrap_or_default())),
+            Source::Spooled { file, .. } => read_blocks(file, self.body(), take).map_err(unreadable),
         }
     }
 
@@ -133,19 +157,24 @@ fn read_header(file: &File) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-fn has_eight_bits(file: &File, place: Range<u64>) -> io::Result<bool> {
+fn read_blocks<B>(
+    file: &File,
+    place: Range<u64>,
+    mut take: impl FnMut(&[u8]) -> ControlFlow<B>,
+) -> io::Result<ControlFlow<B>> {
     let mut block = vec![0; BLOCK];
     let mut at = place.start;
     while at < place.end {
         let wanted = usize::try_from(place.end - at).map_or(BLOCK, |left| left.min(BLOCK));
         let part = block.get_mut(..wanted).unwrap_or_default();
         file.read_exact_at(part, at)?;
-        if !part.is_ascii() {
-            return Ok(true);
+        let seen = take(part);
+        if seen.is_break() {
+            return Ok(seen);
         }
         at += wanted as u64;
     }
-    Ok(false)
+    Ok(ControlFlow::Continue(()))
 }
 
 #[cfg(test)]
@@ -219,6 +248,9 @@ mod tests {
                 assert_eq!(Letter::open(body).unwrap().body_has_eight_bits().unwrap(), expected);
             }
         }
+        let hashes = [memory(&far), spooled(&far)]
+            .map(|body| Letter::open(body).unwrap().hash_body(Canonicalization::Relaxed, Digest::Sha256).unwrap());
+        assert_eq!(hashes[0], hashes[1], "held or spooled, the body is the same");
         let Body::Spooled { mut file, len } = spooled(b"A: b\r\n\r\nbody\r\n") else { panic!("it is spooled") };
         file.write_all(b"\xff of somebody else").unwrap();
         assert!(!Letter::open(Body::Spooled { file, len }).unwrap().body_has_eight_bits().unwrap());

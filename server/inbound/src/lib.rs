@@ -18,12 +18,14 @@ mod ration;
 mod receipt;
 mod reception;
 mod refusal;
+mod signing;
 mod story;
 mod way;
 
 pub use exchange::Exchange;
 pub use letter::{Letter, MAX_HEADER};
 pub use receipt::{Post, post};
-pub use reception::{Policy, Reception, Relay};
+pub use reception::{Edited, Policy, Reception, Relay};
 pub use refusal::{Refusal, trouble};
+pub use signing::{Signature, Signing, make_keys};
 pub use way::{Bundle, Lead, Way};

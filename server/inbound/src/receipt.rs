@@ -1,17 +1,19 @@
 //! What we write ourselves: receipts for what was delivered (RFC 3461 6.2), and how any such report is sent.
 
 use mailstead_message::dsn::{Action, Recipient, Report};
-use mailstead_message::{Address, ReversePath, TraceId};
+use mailstead_message::{Address, Domain, ReversePath, TraceId};
 use mailstead_smtp::server::MailFrom;
-use mailstead_store::{Acceptance, NewRecipient, Notify, Prepared, Route, Store, StoreError, StoryEvent, Timestamp};
+use mailstead_store::{Acceptance, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent, Timestamp};
 
-use crate::{Lead, Way};
+use crate::{Lead, Signing, Way};
 
 /// A message of our own: from the null reverse-path, so that nothing ever comes back on it.
 #[derive(Debug)]
 pub struct Post<'a> {
     /// To whom it goes.
     pub to: &'a Address,
+    /// The domain its From is in, when that is ours: it is signed in its name.
+    pub author: Option<&'a Domain>,
     /// The whole message.
     pub message: &'a [u8],
     /// It needs SMTPUTF8 even if the address does not.
@@ -28,12 +30,12 @@ pub struct Post<'a> {
 ///
 /// # Errors
 /// The store can't be read, or has no room.
-pub fn post(store: &Store, post: Post<'_>) -> Result<Option<Acceptance>, StoreError> {
-    let route = store.route(post.to)?;
-    send(post, route)
+pub fn post(signing: &Signing, post: Post<'_>) -> Result<Option<Acceptance>, StoreError> {
+    let route = signing.store().route(post.to)?;
+    send(signing, post, route)
 }
 
-fn send(post: Post<'_>, route: Route) -> Result<Option<Acceptance>, StoreError> {
+fn send(signing: &Signing, post: Post<'_>, route: Route) -> Result<Option<Acceptance>, StoreError> {
     let mut way = Way::new(ReversePath::None);
     let never = Notify { never: true, ..Notify::default() };
     let recipient = NewRecipient { address: post.to.clone(), orcpt: None, notify: Some(never) };
@@ -41,7 +43,11 @@ fn send(post: Post<'_>, route: Route) -> Result<Option<Acceptance>, StoreError> 
         return Ok(None);
     }
     let Some(bundle) = way.into_bundles().next() else { return Ok(None) };
-    let message = bundle.head(post.message);
+    let signed = match post.author {
+        Some(domain) => signing.sign_message(domain, post.message, post.at)?,
+        None => post.message.to_vec(),
+    };
+    let message = bundle.head(&signed);
     let from = MailFrom { smtputf8: post.smtputf8, ..MailFrom::default() };
     let story = vec![StoryEvent { at: post.at, text: post.told, addresses: vec![post.to.clone()] }];
     Ok(Some(Acceptance {
@@ -72,10 +78,12 @@ pub(crate) struct Receipt<'a> {
 
 impl Receipt<'_> {
     /// The receipt, ready to be stored; `None` when the sender's address leads nowhere.
-    pub(crate) fn make(&self, route: Route) -> Result<Option<Acceptance>, StoreError> {
+    pub(crate) fn make(&self, signing: &Signing, route: Route) -> Result<Option<Acceptance>, StoreError> {
         let id = self.trace.to_string();
+        let author = signing.writing_domain(self.hostname, self.sender)?;
         let report = Report {
             hostname: self.hostname,
+            domain: author.as_ref().map_or(self.hostname, Domain::as_str),
             id: &id,
             to: self.sender,
             now: self.at.0,
@@ -89,13 +97,14 @@ impl Receipt<'_> {
         };
         let post = Post {
             to: self.sender,
+            author: author.as_ref(),
             message: &report.compose(),
             smtputf8: report.smtputf8,
             trace: self.trace,
             at: self.at,
             told: format!("This is our receipt to {} for message {}, as was asked for.", self.sender, self.about),
         };
-        send(post, route)
+        send(signing, post, route)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::ration::Ration;
 use crate::receipt::Receipt;
 use crate::story::{self, Refusals};
 use crate::way::recipient;
-use crate::{Lead, Letter, Refusal, Way, trouble};
+use crate::{Lead, Letter, Refusal, Signing, Way, trouble};
 
 /// Messages up to this size are prepared where they are: moving them to another thread costs as much.
 const PREPARED_IN_PLACE: u64 = 32 << 10;
@@ -48,10 +48,19 @@ pub enum Relay {
     LoggedIn,
 }
 
+/// What is made of a letter before it is stored.
+#[derive(Debug)]
+pub struct Edited {
+    /// The header to be kept instead of its own.
+    pub header: Vec<u8>,
+    /// Sentences for its story.
+    pub told: Vec<String>,
+}
+
 /// Takes messages in. Cheap to clone.
 #[derive(Clone)]
 pub struct Reception {
-    store: Store,
+    signing: Signing,
     policy: Arc<Policy>,
     gate: Arc<Gate>,
     relay: Relay,
@@ -82,7 +91,7 @@ impl Reception {
     /// A reception for one kind of port.
     pub fn new(store: Store, policy: Policy, gate: Arc<Gate>, relay: Relay) -> Self {
         Self {
-            store,
+            signing: Signing::new(store),
             policy: Arc::new(policy),
             gate,
             relay,
@@ -94,7 +103,12 @@ impl Reception {
 
     /// The store behind it.
     pub fn store(&self) -> &Store {
-        &self.store
+        self.signing.store()
+    }
+
+    /// What signs in our domains' names.
+    pub fn signing(&self) -> &Signing {
+        &self.signing
     }
 
     /// What it knows of its house.
@@ -134,7 +148,7 @@ impl Reception {
             let reply = refusal.reply();
             log(client, trace, from, &to.address.to_string(), "recipient", &refusal);
             let addresses = from.reverse_path.iter().chain([&to.address]).cloned().collect();
-            self.refusals.tell(&self.store, trace, story::refused_recipient(client, from, to, &reply), addresses);
+            self.refusals.tell(self.store(), trace, story::refused_recipient(client, from, to, &reply), addresses);
             reply
         })
     }
@@ -143,12 +157,12 @@ impl Reception {
     /// refuses it; `Received` is added here. The reply is 250 only after everything is on disk.
     pub async fn take_in<E>(&self, client: &Client, envelope: Envelope, body: Body, edit: E) -> Reply
     where
-        E: FnOnce(&[u8]) -> Result<Vec<u8>, Refusal> + Send + 'static,
+        E: FnOnce(&Letter) -> Result<Edited, Refusal> + Send + 'static,
     {
         let arrival =
             Arrival { reception: self.clone(), client: client.clone(), envelope: envelope.clone(), at: story::now() };
         let taken = match self.prepare(arrival, body, edit).await {
-            Ok(acceptances) => self.store.accept(acceptances).await.map_err(Refusal::from),
+            Ok(acceptances) => self.store().accept(acceptances).await.map_err(Refusal::from),
             Err(refusal) => Err(refusal),
         };
         let Envelope { trace, from, recipients } = envelope;
@@ -168,7 +182,7 @@ impl Reception {
         let reply = refusal.reply();
         log(client, trace, from, &story::list(to), "message", refusal);
         let addresses = from.reverse_path.iter().chain(to).cloned().collect();
-        self.refusals.tell(&self.store, trace, story::refused_message(client, from, to, &reply), addresses);
+        self.refusals.tell(self.store(), trace, story::refused_message(client, from, to, &reply), addresses);
         reply
     }
 
@@ -179,26 +193,27 @@ impl Reception {
         // Without an accepted recipient there was no message for anybody, and refused ones have been told.
         if !to.is_empty() {
             let addresses = from.reverse_path.iter().chain(to.iter().map(|to| &to.address)).cloned().collect();
-            self.refusals.tell(&self.store, trace, story::abandoned(client, from, to, why), addresses);
+            self.refusals.tell(self.store(), trace, story::abandoned(client, from, to, why), addresses);
         }
     }
 
     /// Where an address leads. The postmaster is reached at our host name too, for that is where `<Postmaster>` without
     /// a domain goes (RFC 5321 4.5.1).
     fn route(&self, address: &Address) -> Result<Route, StoreError> {
-        let route = self.store.route(address)?;
+        let route = self.store().route(address)?;
         let here = address.domain().as_str().eq_ignore_ascii_case(&self.policy.hostname);
         if route != Route::NotLocal || !here {
             return Ok(route);
         }
-        let (Ok(postmaster), Some(domain)) = (LocalPart::parse("postmaster"), self.store.domains()?.into_iter().next())
+        let (Ok(postmaster), Some(domain)) =
+            (LocalPart::parse("postmaster"), self.store().domains()?.into_iter().next())
         else {
             return Ok(route);
         };
         if address.local().key() != postmaster.key() {
             return Ok(route);
         }
-        self.store.route(&Address::new(postmaster, domain.name))
+        self.store().route(&Address::new(postmaster, domain.name))
     }
 
     fn may_receive(&self, client: &Client, to: &Address, route: &Route, size: u64) -> Result<(), Refusal> {
@@ -231,7 +246,7 @@ impl Reception {
         let mut room = Room::Enough;
         for target in targets {
             let Target::Account { id, full, .. } = target else { continue };
-            let account = self.store.account(*id)?;
+            let account = self.store().account(*id)?;
             let Some((quota, used)) = account.and_then(|account| Some((account.quota?, account.used))) else {
                 continue;
             };
@@ -247,7 +262,7 @@ impl Reception {
 
     async fn prepare<E>(&self, arrival: Arrival, body: Body, edit: E) -> Result<Vec<Acceptance>, Refusal>
     where
-        E: FnOnce(&[u8]) -> Result<Vec<u8>, Refusal> + Send + 'static,
+        E: FnOnce(&Letter) -> Result<Edited, Refusal> + Send + 'static,
     {
         if matches!(&body, Body::Memory(message) if message.len() as u64 <= PREPARED_IN_PLACE) {
             return arrival.prepare(body, edit);
@@ -271,7 +286,7 @@ impl Arrival {
     /// Everything the message becomes. Where recipients lead is asked anew: minutes may have passed.
     fn prepare<E>(&self, body: Body, edit: E) -> Result<Vec<Acceptance>, Refusal>
     where
-        E: FnOnce(&[u8]) -> Result<Vec<u8>, Refusal>,
+        E: FnOnce(&Letter) -> Result<Edited, Refusal>,
     {
         let letter = Letter::open(body)?;
         if header::count(letter.header(), "Received") > self.reception.policy.max_received {
@@ -279,7 +294,8 @@ impl Arrival {
                 Reply::new(554, (5, 4, 6), "the message goes in a circle: it has too many Received fields").into()
             );
         }
-        let head = [self.received().into_bytes(), edit(letter.header())?].concat();
+        let edited = edit(&letter)?;
+        let head = [self.received().into_bytes(), edited.header].concat();
         let size = letter.body_size().saturating_add(head.len() as u64);
         let mut way = Way::new(self.envelope.from.reverse_path.clone());
         let mut leads = Vec::new();
@@ -288,6 +304,7 @@ impl Arrival {
         }
         let mut acceptances = self.acceptances(&letter, &head, way)?;
         let mut told = self.story(size, &head, &leads);
+        self.tell(edited.told, &mut told);
         acceptances.extend(self.receipt(&head, &leads, &mut told)?);
         if let Some(first) = acceptances.first_mut() {
             first.story = told;
@@ -339,6 +356,13 @@ impl Arrival {
         story::accepted(&self.client, &self.envelope.from, size, id.as_deref(), leads, self.at)
     }
 
+    /// Adds sentences to the story, under the addresses of the message itself.
+    fn tell(&self, sentences: Vec<String>, story: &mut Vec<StoryEvent>) {
+        let addresses = story.first().map(|event| event.addresses.clone()).unwrap_or_default();
+        let event = |text| StoryEvent { at: self.at, text, addresses: addresses.clone() };
+        story.extend(sentences.into_iter().map(event));
+    }
+
     /// The receipt that the sender asked for, if it is for us to give one.
     fn receipt(
         &self,
@@ -358,7 +382,7 @@ impl Arrival {
             tell("but gets none: too many were asked for by strangers");
             return Ok(None);
         }
-        let route = self.reception.store.route(sender)?;
+        let route = self.reception.store().route(sender)?;
         // A receipt is not worth losing the message for.
         if let Route::Targets(targets) = &route
             && self.reception.room(targets, head.len() as u64 + RECEIPT_ROOM)? != Room::Enough
@@ -377,7 +401,7 @@ impl Arrival {
             header: head,
             leads: &owed,
         };
-        let made = receipt.make(route)?;
+        let made = receipt.make(&self.reception.signing, route)?;
         tell(
             &made.as_ref().map_or_else(
                 || "but has no such address here".to_owned(),

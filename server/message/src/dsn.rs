@@ -29,6 +29,8 @@ const MAX_SAID: usize = 4_000;
 pub struct Report<'a> {
     /// Our host name.
     pub hostname: &'a str,
+    /// The domain it is written from: one of ours, so that it can be signed.
+    pub domain: &'a str,
     /// A name nobody else uses, of letters and digits: it becomes the Message-ID and the boundary.
     pub id: &'a str,
     /// To whom it goes: the original's reverse-path.
@@ -120,9 +122,9 @@ impl Report<'_> {
     }
 
     fn header(&self, boundary: &str) -> String {
-        let (host, id) = (self.hostname, self.id);
+        let (host, domain, id) = (self.hostname, self.domain, self.id);
         format!(
-            "From: Mail Delivery System <MAILER-DAEMON@{host}>\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\n\
+            "From: Mail Delivery System <MAILER-DAEMON@{domain}>\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\n\
              Message-ID: <{id}@{host}>\r\n{}Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
              Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\n\r\n",
             self.to,

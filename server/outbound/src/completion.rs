@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use mailstead_inbound::Refusal;
-use mailstead_message::Address;
 use mailstead_message::header::{self, AuthorsError};
+use mailstead_message::{Address, Domain};
 use mailstead_smtp::Reply;
 use mailstead_store::StoreError;
 
@@ -36,6 +36,12 @@ impl Completion {
             return complete;
         }
         header::prepend(&complete, format!("From: <{}>\r\n", self.author).as_bytes())
+    }
+
+    /// The domain a completed header is to be signed for: its first author's (RFC 7489 3.1, alignment).
+    pub(crate) fn domain(&self, header: &[u8]) -> Domain {
+        let authors = header::authors(header).unwrap_or_default();
+        authors.first().unwrap_or(&self.author).domain().clone()
     }
 }
 

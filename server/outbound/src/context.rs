@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mailstead_inbound::Signing;
 use mailstead_net::dns::Dns;
 use mailstead_store::{Store, Timestamp};
 
@@ -11,6 +12,7 @@ use crate::policy::Patience;
 /// Store, DNS and the operator's will.
 pub(crate) struct Context {
     pub(crate) store: Store,
+    pub(crate) signing: Signing,
     pub(crate) dns: Arc<dyn Dns>,
     pub(crate) policy: Policy,
     pub(crate) patience: Patience,

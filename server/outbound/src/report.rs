@@ -1,8 +1,8 @@
 //! Reports to the sender: who wants which, what they say, where they go (RFC 3461, RFC 3464).
 
 use mailstead_inbound::{Post, post};
-use mailstead_message::TraceId;
 use mailstead_message::dsn::{Action, MAX_RETURNED, Recipient, Report};
+use mailstead_message::{Domain, TraceId};
 use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, StoreError, Timestamp};
 
 use crate::attempt::Verdict;
@@ -33,8 +33,10 @@ pub(crate) async fn compose(
     let Some(sender) = entry.reverse_path.as_ref().filter(|_| !news.is_empty()) else { return Ok(None) };
     let trace = TraceId::new(u64::try_from(now.0).unwrap_or(0), rand::random());
     let retry_until = retry::last_try(&context.policy.schedule, entry, now);
+    let author = context.signing.writing_domain(&context.policy.hostname, sender)?;
     let report = Report {
         hostname: &context.policy.hostname,
+        domain: author.as_ref().map_or(&context.policy.hostname, Domain::as_str),
         id: &trace.to_string(),
         to: sender,
         now: now.0,
@@ -52,8 +54,11 @@ pub(crate) async fn compose(
     let smtputf8 = report.smtputf8;
     let what = outcome(news);
     let text = format!("This is our report to {sender} that the delivery of message {} {what}.", entry.trace);
-    let (store, to) = (context.store.clone(), sender.clone());
-    let posting = move || post(&store, Post { to: &to, message: &message, smtputf8, trace, at: now, told: text });
+    let (signing, to) = (context.signing.clone(), sender.clone());
+    let posting = move || {
+        let author = author.as_ref();
+        post(&signing, Post { to: &to, author, message: &message, smtputf8, trace, at: now, told: text })
+    };
     let posted = tokio::task::spawn_blocking(posting).await.map_err(|error| StoreError::Io(error.to_string()))??;
     told.push(match &posted {
         Some(_) => format!("{sender} is told that the delivery {what} (message {trace})."),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailstead_inbound::Signing;
 use mailstead_net::dns::Dns;
 use mailstead_store::{QueueEntry, Store, StoreError, Timestamp};
 use tokio::sync::watch;
@@ -33,7 +34,8 @@ impl Runner {
     }
 
     pub(crate) fn with_patience(store: Store, dns: Arc<dyn Dns>, policy: Policy, patience: Patience) -> Self {
-        Self { context: Arc::new(Context { store, dns, policy, patience }) }
+        let signing = Signing::new(store.clone());
+        Self { context: Arc::new(Context { store, signing, dns, policy, patience }) }
     }
 
     /// Runs until `shutdown` turns true, then lets attempts under way finish (bounded) and returns.

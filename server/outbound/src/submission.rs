@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailstead_inbound::{Policy, Reception, Refusal, Relay};
+use mailstead_inbound::{Edited, Letter, Policy, Reception, Refusal, Relay};
 use mailstead_message::{Address, TraceId};
 use mailstead_net::{BoxFuture, Gate, Refusal as Refused};
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
-use mailstead_store::{AccountId, Store, StoreError};
+use mailstead_store::{AccountId, Store, StoreError, Timestamp};
 use tokio::time::timeout;
 
 use crate::completion::{self, Completion};
@@ -82,12 +82,15 @@ impl Submission {
             author: envelope.from.reverse_path.clone().unwrap_or_else(|| identity.address.clone()),
             now: jiff::Timestamp::now().as_second(),
         };
-        let store = self.reception.store().clone();
-        let edit = move |header: &[u8]| {
-            completion::check_authors(header, |address: &Address| {
-                store.may_send_as(AccountId(identity.account), address)
+        let signing = self.reception.signing().clone();
+        let edit = move |letter: &Letter| {
+            completion::check_authors(letter.header(), |address: &Address| {
+                signing.store().may_send_as(AccountId(identity.account), address)
             })?;
-            Ok(completion.complete(header))
+            let header = completion.complete(letter.header());
+            let domain = completion.domain(&header);
+            let signature = signing.sign_letter(&domain, &header, letter, Timestamp(completion.now))?;
+            Ok(Edited { header: [signature.fields.into_bytes(), header].concat(), told: vec![signature.told] })
         };
         self.reception.take_in(client, envelope, body, edit).await
     }

@@ -13,13 +13,13 @@ use crate::{AccountId, Alias, DomainRecord, Route, Store, StoreError, Target};
 const MAX_DEPTH: usize = 10;
 /// Targets of one address.
 const MAX_WIDTH: usize = 100;
-/// Names somebody must answer to (RFC 5321 4.5.1, RFC 2142).
-const DUTIES: [&str; 2] = ["postmaster", "abuse"];
+/// Names somebody must answer to (RFC 5321 4.5.1, RFC 2142), and the one our reports are written from.
+const DUTIES: [&str; 3] = ["postmaster", "abuse", "mailer-daemon"];
 
 impl Store {
     /// Where an address leads: exact address, then without `+tag`, then the catch-all; aliases followed,
-    /// each target once, at most 10 deep and 100 wide. `postmaster` and `abuse` of a domain of ours, when
-    /// nobody has them, lead to the server's first account.
+    /// each target once, at most 10 deep and 100 wide. `postmaster`, `abuse` and `mailer-daemon` of a domain of ours,
+    /// when nobody has them, lead to the server's first account.
     pub fn route(&self, address: &Address) -> Result<Route, StoreError> {
         let directory = Directory::open(&self.shared().read()?)?;
         let Some(domain) = directory.domain(address)? else { return Ok(Route::NotLocal) };

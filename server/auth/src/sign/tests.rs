@@ -94,8 +94,7 @@ fn the_signature_fields_are_folded_and_say_what_they_should() {
     );
     let listed: String = first.split("h=").nth(1).unwrap().split(';').next().unwrap().split_whitespace().collect();
     assert_eq!(
-        listed,
-        "From:From:Reply-To:Subject:Subject:Date:Date:To:To:Cc:Message-ID:Message-ID",
+        listed, "From:From:Reply-To:Subject:Subject:Date:Date:To:To:Cc:Message-ID:Message-ID",
         "once more than they occur"
     );
     assert!(!unfolded.contains(" l=") && !unfolded.contains("X-Mailer"));

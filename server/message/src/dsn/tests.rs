@@ -11,6 +11,7 @@ const ORIGINAL: &[u8] =
 fn report<'a>(to: &'a Address, bob: &'a Address) -> Report<'a> {
     Report {
         hostname: "mail.home.test",
+        domain: "home.test",
         id: "0123abc",
         to,
         now: 1_700_000_000,
@@ -51,7 +52,7 @@ fn a_failure_says_all_that_people_and_programs_look_for() {
     assert_eq!(types(&message), ["MULTIPART/REPORT", "TEXT/PLAIN", "MESSAGE/DELIVERY-STATUS", "TEXT/RFC822-HEADERS"]);
     let text = String::from_utf8(message).unwrap();
     for expected in [
-        "From: Mail Delivery System <MAILER-DAEMON@mail.home.test>\r\nTo: <alice@home.test>\r\n",
+        "From: Mail Delivery System <MAILER-DAEMON@home.test>\r\nTo: <alice@home.test>\r\n",
         "Subject: Your message could not be delivered\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n",
         "In-Reply-To: <1@home.test>\r\n",
         "Auto-Submitted: auto-replied\r\n",

@@ -30,7 +30,7 @@ async fn the_sender_of_a_refused_letter_is_told_by_whom_and_why() {
         let inbox = told(&world).await;
         assert_eq!(inbox.len(), 1);
         for expected in [
-            "Return-Path: <>\r\nDelivered-To: alice@home.test\r\nFrom: Mail Delivery System <MAILER-DAEMON@mail.home.test>",
+            "Return-Path: <>\r\nDelivered-To: alice@home.test\r\nFrom: Mail Delivery System <MAILER-DAEMON@home.test>",
             "\r\nTo: <alice@home.test>\r\n",
             "\r\nIn-Reply-To: <1@home.test>\r\n",
             "\r\n    bob@world.test\r\n        mx.world.test said: 550 5.1.1 no such user\r\n",

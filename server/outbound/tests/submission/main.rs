@@ -10,6 +10,7 @@ use std::time::Instant;
 use house::{Client, House, SPOOL_ABOVE, address, policy};
 use mailstead_outbound::Submission;
 use mailstead_smtp::server::Role;
+use mailstead_store::Timestamp;
 
 /// `\0alice@home.test\0secret`
 const ALICE: &str = "AUTH PLAIN AGFsaWNlQGhvbWUudGVzdABzZWNyZXQ=";
@@ -239,4 +240,27 @@ async fn a_program_that_answers_itself_is_stopped() {
     let text = "Received: by mail.home.test; now\r\n".repeat(11) + LETTER;
     let reply = alice.letter("<alice@home.test>", &["<alice@home.test>"], &text).await;
     assert!(reply.starts_with("554 5.4.6"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_letter_is_signed_in_the_name_of_its_author_whether_held_or_spooled() {
+    let house = House::build().await;
+    let domain = mailstead_message::Domain::parse("home.test").unwrap();
+    let keys = mailstead_inbound::make_keys(Timestamp(1_795_535_230), &[]).unwrap();
+    house.store.add_first_keys(&domain, keys).await.unwrap();
+    let mut alice = alice(&house).await;
+    let large = format!("{LETTER}{}", "A line of some length.\r\n".repeat(SPOOL_ABOVE / 20));
+    for letter in [LETTER, &large] {
+        let to = ["<bob@world.test>", "<carol@home.test>"];
+        assert!(alice.letter("<alice@home.test>", &to, letter).await.starts_with("250 "));
+    }
+    for (_, text) in house.queue() {
+        let header = text.split("\r\n\r\n").next().unwrap().replace("\r\n\t", " ");
+        let signatures: Vec<&str> = header.lines().filter(|line| line.starts_with("DKIM-Signature: ")).collect();
+        assert_eq!(signatures.len(), 2, "{header}");
+        assert!(signatures[0].contains("a=rsa-sha256; c=relaxed/relaxed; d=home.test; s=ms202611r; "), "{header}");
+        assert!(signatures[1].contains("a=ed25519-sha256; c=relaxed/relaxed; d=home.test; s=ms202611e; "), "{header}");
+        assert!(house.inbox("carol@home.test").iter().any(|theirs| theirs.ends_with(&text)), "all get the same");
+    }
+    house.told("bob@world.test", "It was signed in the name of home.test (DKIM, with the keys ms202611r and").await;
 }

@@ -14,11 +14,7 @@ fn pair(name: &str) -> Vec<NewKey> {
 }
 
 fn key(selector: &str) -> NewKey {
-    NewKey {
-        selector: selector.to_owned(),
-        private: Secret::new(b"private".to_vec()),
-        record: format!("p={selector}"),
-    }
+    NewKey { selector: selector.to_owned(), private: Secret::new(b"private".to_vec()), record: format!("p={selector}") }
 }
 
 /// Selector, state, and whether the private key is there.
@@ -44,7 +40,8 @@ async fn a_key_goes_through_its_life_and_loses_its_private_half_when_it_retires(
     assert!(matches!(store.add_upcoming_keys(&home(), pair("c")).await, Err(StoreError::Exists(_))));
     store.forget_key(&home(), "ar").await.unwrap();
     store.promote_keys(&home()).await.unwrap();
-    let rotated = [row("ae", Retiring, false), row("ar", Retiring, false), row("be", Active, true), row("br", Active, true)];
+    let rotated =
+        [row("ae", Retiring, false), row("ar", Retiring, false), row("be", Active, true), row("br", Active, true)];
     assert_eq!(shown(store), rotated);
     store.end_keys(&home(), Timestamp(0)).await.unwrap();
     assert_eq!(shown(store), rotated, "letters it has signed are still on their way");
