@@ -139,7 +139,9 @@ impl Bound {
         let control_socket = self.config.data.join(control::SOCKET_NAME);
         let control = control::Server::bind(&control_socket)
             .map_err(|error| format!("{}: the control socket can't be made: {error}", control_socket.display()))?;
-        tasks.spawn(control.run(control::Operator::running(parts.store.clone(), gate), stopped.clone()));
+        tasks.spawn(
+            control.run(control::Operator::running(parts.store.clone(), gate, Arc::clone(&parts.dns)), stopped.clone()),
+        );
 
         let mut limits: HashMap<Service, Limits> = HashMap::new();
         for (service, listener) in self.listeners {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mailstead_message::{Address, Domain};
+use mailstead_net::dns::Kind;
 
 const EXAMPLES: &str = "\
 Try it:
@@ -78,6 +79,24 @@ pub(crate) enum Command {
     /// The configuration file
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Who answers questions about names, and what they answer
+    #[command(subcommand)]
+    Dns(DnsCommand),
+}
+
+/// `mailstead dns …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DnsCommand {
+    /// Find out, as at a start, who answers best with this configuration, and what is lost by it
+    Check,
+    /// Ask for a name's records, and say whether they are proved by signatures
+    Ask {
+        /// The name, or for PTR the address
+        name: String,
+        /// A, AAAA, MX, TXT, PTR or TLSA
+        #[arg(value_name = "TYPE", default_value = "A", value_parser = record_kind)]
+        kind: Kind,
+    },
 }
 
 /// `mailstead demo`
@@ -317,6 +336,18 @@ fn domain_name(text: &str) -> Result<Domain, String> {
         Some((_, domain)) => Err(format!("give only the domain, such as {domain}")),
         None => Domain::parse(text).map_err(|error| error.to_string()),
     }
+}
+
+fn record_kind(text: &str) -> Result<Kind, String> {
+    Ok(match text.to_ascii_uppercase().as_str() {
+        "A" => Kind::A,
+        "AAAA" => Kind::Aaaa,
+        "MX" => Kind::Mx,
+        "TXT" => Kind::Txt,
+        "PTR" => Kind::Ptr,
+        "TLSA" => Kind::Tlsa,
+        _ => return Err("write A, AAAA, MX, TXT, PTR or TLSA".to_owned()),
+    })
 }
 
 fn queue_number(text: &str) -> Result<u64, String> {

@@ -123,7 +123,7 @@ fn request(command: Command) -> Result<(Request, Option<String>), String> {
         Command::Ban(BanCommand::List) => Request::BanList,
         Command::Ban(BanCommand::Lift { address }) => Request::BanLift { address },
         // The others never come here: `main` carries them out itself.
-        Command::Status | Command::Serve | Command::Demo(_) | Command::Config(_) => Request::Status,
+        Command::Status | Command::Serve | Command::Demo(_) | Command::Config(_) | Command::Dns(_) => Request::Status,
     };
     Ok((request, generated))
 }

@@ -2,11 +2,15 @@
 //!
 //! Everything else (domains, accounts, policies) lives in the store and is changed while running.
 
+mod dns;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use mailstead_message::Domain;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use dns::Dns;
 
 /// Where the file is looked for when `--config` is not given.
 pub(crate) const DEFAULT_PATH: &str = "/etc/mailstead/mailstead.toml";
@@ -115,14 +119,6 @@ pub(crate) struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
-}
-
-/// Name resolution.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Dns {
-    /// Name servers to ask (`address:port`); the system's when empty.
-    pub servers: Vec<SocketAddr>,
 }
 
 /// How mail leaves.
@@ -246,6 +242,7 @@ impl Config {
         if let Some((key, _)) = zero.into_iter().find(|(_, is_zero)| *is_zero) {
             return wrong(key, "must be at least 1");
         }
+        self.dns.check()?;
         if self.limits.recipients < 100 {
             return wrong("limits.recipients", "must be at least 100: other servers count on it (RFC 5321 4.5.3.1.8)");
         }

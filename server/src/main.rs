@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod demo;
 mod logging;
+mod names;
 mod print;
 mod serve;
 
@@ -42,6 +43,10 @@ fn run(cli: Cli) -> Result<(), String> {
         Command::Demo(options) => {
             logging::start(&Log { level: options.log.clone(), ..Log::default() })?;
             runtime()?.block_on(demo::run(options, cli.json))
+        }
+        Command::Dns(command) => {
+            let config = load(cli.config.as_deref(), cli.data)?;
+            runtime()?.block_on(names::run(command, &config, cli.json))
         }
         Command::Config(ConfigCommand::Check) => check(cli.config.as_deref(), cli.data, cli.json),
         command => {

@@ -180,8 +180,9 @@ fn status(status: &StatusView) -> String {
         (Some(oldest), count) => format!("{count} wait to go out, the oldest since {oldest}."),
         (None, _) => "Nothing waits to go out.".to_owned(),
     };
+    let names = status.dns.as_ref().map(|told| format!("\n{told}")).unwrap_or_default();
     format!(
-        "{running}\nDomains: {}. Accounts: {}, with {} of mail.\n{waits}",
+        "{running}\nDomains: {}. Accounts: {}, with {} of mail.\n{waits}{names}",
         status.domains,
         status.accounts,
         bytes(status.used)

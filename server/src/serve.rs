@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mailstead_net::certificates::files::{Files, Watched};
-use mailstead_net::dns::Resolver;
+use mailstead_net::dns::Chooser;
 use mailstead_net::{Certificates, ClientTls};
 use mailstead_outbound::Schedule;
 use mailstead_store::{Options, Store};
@@ -22,13 +22,11 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     let store = open_store(&config.data, Options::default())?;
     let bound = Bound::bind(config.clone())?;
     let certificates = certificates(&config)?;
-    let resolver =
-        if config.dns.servers.is_empty() { Resolver::system() } else { Resolver::with_servers(&config.dns.servers) }
-            .map_err(|error| format!("name resolution can't start: {error}"))?;
+    let names = Chooser::start(config.dns.settings()?);
     let parts = Parts {
         store,
         certificates: certificates.clone(),
-        dns: Arc::new(resolver),
+        dns: Arc::new(names),
         delivery: delivery(&config, ClientTls::verifying(&[]).map_err(|error| error.to_string())?)?,
     };
     let running = bound.start(parts)?;

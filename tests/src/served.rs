@@ -43,10 +43,12 @@ impl Served {
             pop3: free_port(),
             pop3s: free_port(),
         };
+        // No test asks the world's name servers.
+        let names = if further.contains("[dns]") { "" } else { "[dns]\nservers = [\"127.0.0.1:9\"]\n" };
         let listen = |name: &str, port: u16| format!("{name} = [\"127.0.0.1:{port}\"]\n");
         let text = format!(
             "hostname = \"{HOST}\"\ndata = \"{}\"\n[tls]\ncertificate = \"{at}/cert.pem\"\nkey = \"{at}/key.pem\"\n\
-             [listen]\n{}{}{}{}{}{}{}http = []\nhttps = []\n{further}",
+             [listen]\n{}{}{}{}{}{}{}http = []\nhttps = []\n{names}{further}",
             data.display(),
             listen("smtp", ports.smtp),
             listen("submission", ports.submission),

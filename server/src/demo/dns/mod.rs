@@ -215,6 +215,7 @@ mod tests {
             assert_eq!(resolver.txt(name).await.unwrap().records.len(), 1, "{name}");
         }
         assert_eq!(resolver.addresses("mta-sts.home.test").await.unwrap().records, [Ipv4Addr::LOCALHOST]);
+        assert_eq!(resolver.ptr(Ipv4Addr::LOCALHOST.into()).await.unwrap().records, ["mail.home.test"]);
         assert_eq!(resolver.tlsa("_25._tcp.mail.home.test").await.unwrap_err(), DnsError::NoName);
         assert_eq!(resolver.txt("mail.home.test").await.unwrap_err(), DnsError::NoRecords);
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use mailstead_message::{Address, TraceId};
 use mailstead_net::Gate;
+use mailstead_net::dns::Dns;
 use mailstead_store::{
     Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Route, Smarthost, Store,
     StoreError, Story, Timestamp,
@@ -26,17 +27,18 @@ const MIN_PASSWORD: usize = 8;
 pub struct Operator {
     store: Store,
     running: Option<(Arc<Gate>, Instant)>,
+    names: Option<Arc<dyn Dns>>,
 }
 
 impl Operator {
     /// On a running server.
-    pub fn running(store: Store, gate: Arc<Gate>) -> Self {
-        Self { store, running: Some((gate, Instant::now())) }
+    pub fn running(store: Store, gate: Arc<Gate>, names: Arc<dyn Dns>) -> Self {
+        Self { store, running: Some((gate, Instant::now())), names: Some(names) }
     }
 
     /// On a stopped server's store.
     pub fn stopped(store: Store) -> Self {
-        Self { store, running: None }
+        Self { store, running: None, names: None }
     }
 
     /// Carries out one request.
@@ -223,6 +225,7 @@ impl Operator {
             accounts: accounts.len(),
             used: accounts.iter().map(|account| account.used).sum(),
             queued: queue.len(),
+            dns: self.names.as_ref().map(|names| names.describe()),
             oldest_queued: queue.iter().map(|entry| entry.created).min().map(time),
         }))
     }

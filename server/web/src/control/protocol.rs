@@ -301,4 +301,6 @@ pub struct StatusView {
     pub queued: usize,
     /// Since when the oldest waits.
     pub oldest_queued: Option<String>,
+    /// Who answers questions about names, and what is lost by it.
+    pub dns: Option<String>,
 }

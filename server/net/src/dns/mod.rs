@@ -1,26 +1,31 @@
 //! The DNS questions the house asks, behind a small trait.
+//!
+//! [`Resolver`] answers: it keeps what it knows, follows aliases, and believes signatures only where it has checked
+//! them itself. A [`Source`](source) behind it gets single answers, from name servers that resolve for us or by our own
+//! way down from the root, over [lines](line) that try TCP where UDP does not get through. [`Chooser`] decides at start
+//! which source serves best.
 
-use std::net::{IpAddr, SocketAddr};
+mod cache;
+mod chooser;
+mod line;
+mod reading;
+mod resolver;
+mod roots;
+mod source;
+
+use std::net::IpAddr;
 use std::time::Duration;
 
-use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{TokioResolver, lookup::Lookup};
+use hickory_resolver::proto::rr::Name;
 use mailstead_message::Domain;
 
 use crate::BoxFuture;
 
-/// One try of one server.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Tries of each server.
-const ATTEMPTS: usize = 2;
-/// A whole question, CNAMEs and all servers included.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// Answers kept; a household writes to some thousand domains at most.
-const CACHE_ENTRIES: u64 = 4_096;
+pub use chooser::{Choice, Chooser, Mode, Settings};
+pub use resolver::{Anchors, Resolver};
+pub use source::Roots;
+
 /// Nobody's records stay longer, whatever their TTL.
 const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// What does not exist now may exist soon: the owner is perhaps just adding it.
@@ -135,6 +140,11 @@ pub trait Dns: Send + Sync {
     /// All records of a kind at a name (absolute, with or without the final dot).
     fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>>;
 
+    /// Who answers, in a sentence for the operator.
+    fn describe(&self) -> String {
+        "DNS answers come from a table.".to_owned()
+    }
+
     /// MX records, as they come.
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Answer<Mx>, DnsError>> {
         Box::pin(async move {
@@ -199,118 +209,16 @@ pub trait Dns: Send + Sync {
     }
 }
 
-/// The resolver over the system's or given name servers (hickory-resolver), caching by TTL.
-pub struct Resolver {
-    inner: TokioResolver,
-}
-
-impl Resolver {
-    /// Uses the system's name servers (`/etc/resolv.conf`).
-    pub fn system() -> Result<Self, DnsError> {
-        let (config, _) = hickory_resolver::system_conf::read_system_conf().map_err(|error| temporary(&error))?;
-        let servers = config.name_servers().to_vec();
-        Self::build(servers)
-    }
-
-    /// Uses these name servers, UDP and TCP.
-    pub fn with_servers(servers: &[SocketAddr]) -> Result<Self, DnsError> {
-        let servers = servers.iter().map(|server| {
-            let mut config = NameServerConfig::udp_and_tcp(server.ip());
-            for connection in &mut config.connections {
-                connection.port = server.port();
-            }
-            config
-        });
-        Self::build(servers.collect())
-    }
-
-    fn build(servers: Vec<NameServerConfig>) -> Result<Self, DnsError> {
-        // No search domains: a name is what it says, or it is nothing.
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let mut options = ResolverOpts::default();
-        options.timeout = QUERY_TIMEOUT;
-        options.attempts = ATTEMPTS;
-        options.cache_size = CACHE_ENTRIES;
-        options.use_hosts_file = ResolveHosts::Never;
-        options.positive_max_ttl = Some(MAX_TTL);
-        options.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
-        let provider = TokioRuntimeProvider::default();
-        let inner = TokioResolver::builder_with_config(config, provider)
-            .with_options(options)
-            .build()
-            .map_err(|error| temporary(&error))?;
-        Ok(Self { inner })
-    }
-
-    async fn lookup(&self, name: &str, kind: RecordType) -> Result<Lookup, DnsError> {
-        let mut name = Name::from_ascii(name).map_err(|_| DnsError::NoName)?;
-        name.set_fqdn(true);
-        match tokio::time::timeout(QUESTION_TIMEOUT, self.inner.lookup(name, kind)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(judge(&error)),
-            Err(_) => Err(DnsError::Temporary("the name servers took too long".to_owned())),
-        }
-    }
-}
-
-impl Dns for Resolver {
-    fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>> {
-        Box::pin(async move {
-            let answer = self.lookup(name, record_type(kind)).await?;
-            let ttl = answer.valid_until().saturating_duration_since(std::time::Instant::now());
-            let records: Vec<Data> = answer.answers().iter().filter_map(|record| data(&record.data, kind)).collect();
-            if records.is_empty() { Err(DnsError::NoRecords) } else { Ok(Answer { records, secure: false, ttl }) }
-        })
-    }
-}
-
-fn record_type(kind: Kind) -> RecordType {
-    match kind {
-        Kind::A => RecordType::A,
-        Kind::Aaaa => RecordType::AAAA,
-        Kind::Mx => RecordType::MX,
-        Kind::Txt => RecordType::TXT,
-        Kind::Ptr => RecordType::PTR,
-        Kind::Tlsa => RecordType::TLSA,
-    }
-}
-
-/// A record's data, when it is what was asked for: CNAMEs and signatures come along.
-fn data(data: &RData, kind: Kind) -> Option<Data> {
-    Some(match (kind, data) {
-        (Kind::A, RData::A(address)) => Data::Address(IpAddr::V4(address.0)),
-        (Kind::Aaaa, RData::AAAA(address)) => Data::Address(IpAddr::V6(address.0)),
-        (Kind::Mx, RData::MX(mx)) => Data::Mx(Mx { preference: mx.preference, host: host_name(&mx.exchange) }),
-        (Kind::Txt, RData::TXT(txt)) => Data::Txt(txt.txt_data.concat()),
-        (Kind::Ptr, RData::PTR(name)) => Data::Name(host_name(&name.0)),
-        (Kind::Tlsa, RData::TLSA(tlsa)) => Data::Tlsa(Tlsa {
-            usage: u8::from(tlsa.cert_usage),
-            selector: u8::from(tlsa.selector),
-            matching: u8::from(tlsa.matching),
-            data: tlsa.cert_data.clone(),
-        }),
-        _ => return None,
-    })
-}
-
-fn host_name(name: &Name) -> String {
-    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
-}
-
-fn judge(error: &NetError) -> DnsError {
-    if error.is_nx_domain() {
-        return DnsError::NoName;
-    }
+fn temporary(error: &NetError) -> DnsError {
     match error {
-        NetError::Dns(hickory_resolver::net::DnsError::NoRecordsFound(none))
-            if none.response_code == ResponseCode::NoError =>
-        {
-            DnsError::NoRecords
+        // The library's words for servers that are silent, refuse or fail, all of them.
+        NetError::Timeout | NetError::NoConnections | NetError::Io(_) => {
+            DnsError::Temporary("no name server gives an answer".to_owned())
         }
-        other => temporary(other),
+        other => unusable(other),
     }
 }
 
-fn temporary(error: &dyn std::fmt::Display) -> DnsError {
+fn unusable(error: &dyn std::fmt::Display) -> DnsError {
     DnsError::Temporary(error.to_string().escape_debug().to_string())
 }

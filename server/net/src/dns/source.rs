@@ -1,0 +1,152 @@
+//! Where answers come from: name servers that resolve for us, or our own way down from the root.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::Stream;
+use futures_util::stream::once;
+use hickory_resolver::config::{NameServerConfig, ResolverOpts};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::xfer::{DnsHandle, FirstAnswer};
+use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
+use hickory_resolver::recursor::{DnssecPolicy, QNameMinimization, Recursor, RecursorError, RecursorOptions};
+use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, TtlConfig};
+
+use super::line::{Lines, Ways};
+use super::{DnsError, MAX_NEGATIVE_TTL, MAX_TTL, unusable};
+
+/// A resolver may have to ask many others first.
+const RESOLVER_PATIENCE: Duration = Duration::from_secs(3);
+/// A server that knows its zone by heart answers at once; the library gives up on a set of servers after 5 seconds.
+const SERVER_PATIENCE: Duration = Duration::from_millis(1_200);
+/// All tries of all resolvers.
+const RESOLVERS_TIMEOUT: Duration = Duration::from_secs(12);
+/// Zones whose servers are remembered.
+const ZONES: usize = 1_024;
+/// Answers of servers that are remembered on the way, each at most 64 KB.
+const WAY_ENTRIES: u64 = 2_048;
+/// Tries of a way down from the root: the first that fails has learned which servers are dead.
+const RECURSIONS: usize = 2;
+
+/// What answers questions one at a time, unjudged.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// These resolve for us.
+    Servers(NameServerPool<Lines>),
+    /// We go down from the root ourselves.
+    Roots(Arc<Recursor<Lines>>),
+}
+
+/// A way to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Udp,
+    Tcp,
+}
+
+/// The servers of the root zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// Their addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The port of all name servers instead of 53, and servers on loopback and private addresses are asked too: for
+    /// experiments with a root of one's own.
+    pub experimental_port: Option<u16>,
+}
+
+impl Source {
+    /// Name servers that resolve.
+    pub(super) fn servers(servers: &[SocketAddr]) -> Result<Self, DnsError> {
+        let configs = servers.iter().map(|server| on_port(NameServerConfig::udp_and_tcp(server.ip()), server.port()));
+        Self::pool(configs, Lines::new(None, RESOLVER_PATIENCE, Ways::Both), RESOLVERS_TIMEOUT)
+    }
+
+    /// The root's servers themselves, asked one way alone, to see whether it is open; `patience` for everything.
+    pub(super) fn root_servers(roots: &Roots, way: Way, patience: Duration) -> Result<Self, DnsError> {
+        let port = roots.experimental_port.unwrap_or(53);
+        let configs = roots.addresses.iter().map(|address| match way {
+            Way::Udp => on_port(NameServerConfig::udp(*address), port),
+            Way::Tcp => on_port(NameServerConfig::tcp(*address), port),
+        });
+        Self::pool(configs, Lines::new(None, patience / 2, Ways::UdpAlone), patience)
+    }
+
+    fn pool(
+        configs: impl Iterator<Item = NameServerConfig>,
+        lines: Lines,
+        timeout: Duration,
+    ) -> Result<Self, DnsError> {
+        let mut options = ResolverOpts::default();
+        options.timeout = timeout;
+        options.num_concurrent_reqs = 3;
+        let tls = TlsConfig::new().map_err(|error| unusable(&error))?;
+        let context = Arc::new(PoolContext::new(options, tls));
+        Ok(Self::Servers(NameServerPool::from_config(configs, context, lines)))
+    }
+
+    /// Our own way down from the root.
+    pub(super) fn roots(roots: &Roots) -> Result<Self, DnsError> {
+        if roots.addresses.is_empty() {
+            return Err(DnsError::Temporary("there are no root servers to begin with".to_owned()));
+        }
+        let lines = Lines::new(roots.experimental_port, SERVER_PATIENCE, Ways::Both);
+        let mut ttls = ResolverOpts::default();
+        ttls.positive_max_ttl = Some(MAX_TTL);
+        ttls.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
+        let mut options = RecursorOptions {
+            ns_cache_size: ZONES,
+            response_cache_size: WAY_ENTRIES,
+            cache_policy: TtlConfig::from_opts(&ttls),
+            case_randomization: true,
+            // Some servers say NXDOMAIN for names that have names below them, such as `_domainkey`.
+            qname_minimization: QNameMinimization::Relaxed,
+            ..RecursorOptions::default()
+        };
+        if roots.experimental_port.is_some() {
+            options.deny_server.clear();
+        }
+        let policy = DnssecPolicy::ValidationDisabled;
+        let recursor = Recursor::new(&roots.addresses, policy, None, options, lines).map_err(|e| unusable(&e))?;
+        Ok(Self::Roots(Arc::new(recursor)))
+    }
+}
+
+fn on_port(mut config: NameServerConfig, port: u16) -> NameServerConfig {
+    for connection in &mut config.connections {
+        connection.port = port;
+    }
+    config
+}
+
+impl DnsHandle for Source {
+    type Response = Pin<Box<dyn Stream<Item = Result<DnsResponse, NetError>> + Send>>;
+    type Runtime = TokioRuntimeProvider;
+
+    fn send(&self, request: DnsRequest) -> Self::Response {
+        let source = self.clone();
+        Box::pin(once(async move {
+            match source {
+                Self::Servers(pool) => pool.send(request).first_answer().await,
+                Self::Roots(recursor) => descend(&recursor, &request).await,
+            }
+        }))
+    }
+}
+
+async fn descend(recursor: &Recursor<Lines>, request: &DnsRequest) -> Result<DnsResponse, NetError> {
+    let query = request.queries.first().cloned().ok_or(NetError::Message("no question"))?;
+    let mut last = NetError::Timeout;
+    for _ in 0..RECURSIONS {
+        // Signatures come along: what is asked here is judged above.
+        match recursor.resolve(query.clone(), Instant::now(), true).await {
+            Ok(message) => return Ok(DnsResponse::from_message(message.into_response())?),
+            Err(RecursorError::Net(error)) => last = error,
+            Err(error @ RecursorError::Negative(_)) => return Err(error.into()),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
