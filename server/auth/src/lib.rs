@@ -7,6 +7,7 @@
 //! cryptography are mail-auth's; what it gets wrong is put right here. Start reading at [`body`].
 
 pub mod body;
+pub mod check;
 mod fold;
 pub mod keys;
 #[cfg(test)]
