@@ -39,7 +39,7 @@ impl Dane {
         if let Some(record) = self.of_usage(END_ENTITY).find(|record| matches(record, certificate)) {
             return Ok(format!("the one its TLSA record {} names", shown(record)));
         }
-        let mut fault = TlsFault::new(Flaw::NotTrusted, "the certificate matches none of the TLSA records");
+        let mut fault = TlsFault::new(Flaw::Tlsa, "the certificate matches none of the TLSA records");
         for record in self.of_usage(TRUST_ANCHOR) {
             let roots = anchors(record, others);
             if roots.is_empty() {

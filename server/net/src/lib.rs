@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod dane;
 pub mod dns;
 pub mod gate;
+pub mod https;
 pub mod limits;
 pub mod listen;
 pub mod sasl;

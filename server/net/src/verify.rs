@@ -21,8 +21,10 @@ pub enum Flaw {
     Name,
     /// The certificate's time is over.
     Expired,
-    /// Nobody we trust has signed it, or it is not the one it should be.
+    /// Nobody we trust has signed it.
     NotTrusted,
+    /// It is not the one its TLSA records name.
+    Tlsa,
     /// Anything else: the handshake broke, or took too long.
     Handshake,
 }
