@@ -150,6 +150,28 @@ pub(crate) enum DomainCommand {
         /// The address that gets it
         target: Option<Address>,
     },
+    /// Say how other servers must deliver to a domain (MTA-STS): with TLS and a valid certificate of this server or
+    /// not at all (enforce), anyway but with a report of what is wrong (testing, the default), or as they like (none).
+    /// Enforce once certificate and MX records are right: until then it would turn mail away
+    MtaSts {
+        /// The domain
+        #[arg(value_parser = domain_name)]
+        domain: Domain,
+        /// How seriously it is meant
+        #[arg(value_enum)]
+        mode: StsMode,
+    },
+}
+
+/// What a domain's MTA-STS policy wants of senders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StsMode {
+    /// Valid TLS or no delivery
+    Enforce,
+    /// Deliver anyway, report what is wrong
+    Testing,
+    /// No policy
+    None,
 }
 
 /// `mailstead account`

@@ -8,7 +8,7 @@ use mailstead_store::{Options, QueueAction, Smarthost, SmarthostTls};
 use mailstead_web::control::{Answer, Client, ControlError, Operator, Request, Response};
 
 use crate::cli::{
-    AccountCommand, AliasCommand, BanCommand, Command, DomainCommand, QueueCommand, SmarthostCommand, TlsMode,
+    AccountCommand, AliasCommand, BanCommand, Command, DomainCommand, QueueCommand, SmarthostCommand, StsMode, TlsMode,
 };
 use crate::print;
 use crate::serve::{holds_store, open_store};
@@ -134,6 +134,14 @@ fn domain(command: DomainCommand) -> Request {
         DomainCommand::List => Request::DomainList,
         DomainCommand::Remove { domain } => Request::DomainRemove { domain },
         DomainCommand::CatchAll { domain, target } => Request::CatchAll { domain, target },
+        DomainCommand::MtaSts { domain, mode } => {
+            let mode = match mode {
+                StsMode::Enforce => mailstead_store::StsMode::Enforce,
+                StsMode::Testing => mailstead_store::StsMode::Testing,
+                StsMode::None => mailstead_store::StsMode::None,
+            };
+            Request::StsMode { domain, mode }
+        }
     }
 }
 

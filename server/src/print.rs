@@ -71,9 +71,10 @@ fn domains(list: &[DomainView]) -> String {
         vec![
             domain.domain.clone(),
             domain.catch_all.clone().map_or_else(|| "refused".to_owned(), |to| format!("to {to}")),
+            domain.mta_sts.to_string(),
         ]
     });
-    table(&["DOMAIN", "UNKNOWN ADDRESSES"], rows)
+    table(&["DOMAIN", "UNKNOWN ADDRESSES", "MTA-STS"], rows)
 }
 
 fn accounts(list: &[AccountView]) -> String {

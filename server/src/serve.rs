@@ -65,7 +65,6 @@ pub(crate) fn delivery(config: &Config, verified_tls: ClientTls) -> Result<mails
         concurrency: config.delivery.concurrency,
         per_destination: config.delivery.per_destination,
         schedule: Schedule::default(),
-        tls: ClientTls::opportunistic().map_err(|error| error.to_string())?,
         verified_tls,
     })
 }

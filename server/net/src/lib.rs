@@ -5,20 +5,23 @@
 //! Start reading at [`Stream`], then [`Listener`].
 
 pub mod certificates;
+pub mod dane;
 pub mod dns;
 pub mod gate;
+pub mod https;
 pub mod limits;
 pub mod listen;
 pub mod sasl;
 pub mod stream;
 pub mod tls;
+pub mod verify;
 
 pub use certificates::Certificates;
 pub use gate::{Ban, Gate, Refusal};
 pub use limits::{Limits, Permit};
 pub use listen::{Listener, Peer};
 pub use stream::{Stream, TlsInfo};
-pub use tls::ClientTls;
+pub use verify::{ClientTls, Flaw, Look, TlsFault};
 
 /// A boxed future, for the small traits that are used as objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

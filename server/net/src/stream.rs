@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::certificates::ACME_TLS;
-use crate::{Certificates, ClientTls};
+use crate::{Certificates, ClientTls, Flaw, Look, TlsFault};
 
 /// A handshake takes two round trips; a peer that needs longer than this is not coming.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,6 +55,7 @@ impl TlsInfo {
 pub struct Stream {
     io: Io,
     tls: Option<TlsInfo>,
+    certificate: Option<Look>,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Stream {
     pub fn plain(tcp: TcpStream) -> Self {
         // Replies are written whole: waiting for more to send only costs time. A socket that refuses still works.
         let _ = tcp.set_nodelay(true);
-        Self { io: Io::Plain(tcp), tls: None }
+        Self { io: Io::Plain(tcp), tls: None, certificate: None }
     }
 
     /// The TLS session, if there is one.
@@ -109,7 +110,7 @@ impl Stream {
         let stream = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await.map_err(|_| too_slow())??;
         let (_, connection) = stream.get_ref();
         let info = TlsInfo::of(connection, connection.server_name().map(str::to_owned));
-        Ok(Self { io: Io::Server(Box::new(stream)), tls: Some(info) })
+        Ok(Self { io: Io::Server(Box::new(stream)), tls: Some(info), certificate: None })
     }
 
     /// Begins a connection: with TLS, where these certificates say that TLS comes first.
@@ -135,18 +136,28 @@ impl Stream {
         let _ = timeout(TURN_AWAY_TIMEOUT, goodbye).await;
     }
 
+    /// What we found of the server's certificate, where we are the client: with a lenient [`ClientTls`] it may be wrong.
+    pub fn certificate(&self) -> Option<&Look> {
+        self.certificate.as_ref()
+    }
+
     /// Becomes TLS as the client of `host`, a name or an address.
     ///
     /// # Errors
     /// The handshake failed, took too long, or the certificate is not what was asked for.
-    pub async fn connect_tls(self, tls: &ClientTls, host: &str) -> io::Result<Self> {
-        let tcp = self.into_plain()?;
+    pub async fn connect_tls(self, tls: &ClientTls, host: &str) -> Result<Self, TlsFault> {
+        let broken = |error: io::Error| TlsFault::new(Flaw::Handshake, error.to_string());
+        let tcp = self.into_plain().map_err(broken)?;
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not a server name"))?;
-        let connector = TlsConnector::from(tls.config());
-        let stream = timeout(HANDSHAKE_TIMEOUT, connector.connect(name, tcp)).await.map_err(|_| too_slow())??;
+            .map_err(|_| TlsFault::new(Flaw::Name, format!("{} is not a server's name", host.escape_debug())))?;
+        let (config, watch) = tls.connection()?;
+        let stream = match timeout(HANDSHAKE_TIMEOUT, TlsConnector::from(config).connect(name, tcp)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(watch.fault(&error)),
+            Err(_) => return Err(broken(too_slow())),
+        };
         let info = TlsInfo::of(stream.get_ref().1, Some(host.to_owned()));
-        Ok(Self { io: Io::Client(Box::new(stream)), tls: Some(info) })
+        Ok(Self { io: Io::Client(Box::new(stream)), tls: Some(info), certificate: watch.seen() })
     }
 
     /// Closes so that our last words reach the peer: a reset would throw them away. Bounded in time and bytes.

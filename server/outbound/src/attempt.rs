@@ -108,7 +108,7 @@ pub(crate) async fn attempt(
             Sent::TryElsewhere(trouble) => told.push(format!("The open connection was of no use ({}).", trouble.text)),
         }
     }
-    let mut search = match Search::begin(context, destination).await {
+    let mut search = match Search::begin(context, destination, &mut told).await {
         Ok(search) => search,
         Err(misfortune) => {
             told.push(format!("{}.", misfortune.text));

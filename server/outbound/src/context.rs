@@ -8,6 +8,7 @@ use mailstead_store::{Store, Timestamp};
 
 use crate::Policy;
 use crate::policy::Patience;
+use crate::sts::Failures;
 
 /// Store, DNS and the operator's will.
 pub(crate) struct Context {
@@ -16,6 +17,8 @@ pub(crate) struct Context {
     pub(crate) dns: Arc<dyn Dns>,
     pub(crate) policy: Policy,
     pub(crate) patience: Patience,
+    /// Policies that could not be fetched lately.
+    pub(crate) sts: Failures,
 }
 
 impl Context {

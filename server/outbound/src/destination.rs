@@ -4,11 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use mailstead_message::{Domain, ReversePath};
-use mailstead_net::ClientTls;
-use mailstead_smtp::client::Tls;
-use mailstead_store::{Smarthost, SmarthostTls, Store, StoreError};
-
-use crate::Policy;
+use mailstead_store::{Smarthost, Store, StoreError};
 
 /// Where messages go together: they share queues, connections and misfortune.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,42 +38,4 @@ impl fmt::Display for Destination {
 /// Which relay, if any, takes all mail of that sender.
 pub(crate) fn relay_of(store: &Store, sender: &ReversePath) -> Result<Option<Relay>, StoreError> {
     Ok(store.smarthost_for(sender.as_ref().map(|address| address.domain()))?.map(Relay))
-}
-
-/// What TLS a connection must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TlsPolicy {
-    /// STARTTLS with any certificate if it is offered and works, else none (RFC 7435).
-    Opportunistic,
-    /// STARTTLS with a certificate of that name.
-    Verified,
-    /// TLS from the first byte with a certificate of that name.
-    Implicit,
-    /// None.
-    None,
-}
-
-impl TlsPolicy {
-    /// The one place that decides on TLS; MTA-STS and DANE would be asked here, for the domain and its host.
-    pub(crate) fn towards(destination: &Destination) -> Self {
-        match destination {
-            Destination::Domain(_) => Self::Opportunistic,
-            Destination::Relay(Relay(relay)) => match relay.tls {
-                SmarthostTls::Implicit => Self::Implicit,
-                SmarthostTls::Starttls => Self::Verified,
-                SmarthostTls::None => Self::None,
-            },
-        }
-    }
-
-    /// What the SMTP client is to do about it.
-    pub(crate) fn wish(self, policy: &Policy) -> Tls {
-        let verified = || -> ClientTls { policy.verified_tls.clone() };
-        match self {
-            Self::Opportunistic => Tls::Opportunistic(policy.tls.clone()),
-            Self::Verified => Tls::Required(verified()),
-            Self::Implicit => Tls::Implicit(verified()),
-            Self::None => Tls::Never,
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Submission`] takes our own people's letters (`submission`), looks at their headers and completes them
 //! (`completion`). The [`Runner`] looks at what is due (`runner`), cuts each entry into parts by destination (`run`),
-//! hands them to workers (`dispatch`) that find a server (`mx`, `search`), send (`attempt`) and write down what came of
+//! hands them to workers (`dispatch`) that find a server (`mx`, `search`) whose TLS is good enough (`demand`, `sts`), send (`attempt`) and write down what came of
 //! it together with the reports it causes (`settle`, `report`, `retry`).
 //!
 //! **Invariants:** what a peer has accepted is written down before anything else is done, and is never sent again by
@@ -10,12 +10,13 @@
 //! every other trouble is temporary. No report goes to the null reverse-path. No stranger's DNS makes us connect to our
 //! own network.
 //!
-//! RFC 5321 (4.5.4 queueing, 5 routing), 7505 (null MX), 3461 and 3464 (reports), 7435 (opportunistic TLS), 6409
+//! RFC 5321 (4.5.4 queueing, 5 routing), 7505 (null MX), 3461 and 3464 (reports), 7435 (opportunistic TLS), 8461 (MTA-STS), 7672 (DANE), 6409
 //! (submission). Start reading at [`Submission`], then [`Runner`].
 
 mod attempt;
 mod completion;
 mod context;
+mod demand;
 mod destination;
 mod dispatch;
 mod mx;
@@ -27,6 +28,7 @@ mod run;
 mod runner;
 mod search;
 mod settle;
+pub mod sts;
 mod submission;
 
 pub use policy::{Policy, Schedule};

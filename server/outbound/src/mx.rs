@@ -20,12 +20,22 @@ pub(crate) struct NoRoute {
     pub(crate) text: String,
 }
 
-/// The hosts to try, best first.
-pub(crate) async fn hosts(dns: &dyn Dns, domain: &Domain, own_host: &str) -> Result<Vec<String>, NoRoute> {
-    let records = match dns.mx(domain).await {
-        Ok(answer) => answer.records,
-        // The implicit MX: the domain is its own mail host.
-        Err(DnsError::NoRecords) => vec![Mx { preference: 0, host: domain.as_str().to_owned() }],
+/// Hosts that take a domain's mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    /// Their names, best first.
+    pub(crate) names: Vec<String>,
+    /// DNSSEC says that they are no forgery.
+    pub(crate) secure: bool,
+}
+
+/// The hosts to try.
+pub(crate) async fn hosts(dns: &dyn Dns, domain: &Domain, own_host: &str) -> Result<Hosts, NoRoute> {
+    let (records, secure) = match dns.mx(domain).await {
+        Ok(answer) => (answer.records, answer.secure),
+        // The implicit MX: the domain is its own mail host. If its address is secure, so is its zone, and with it the
+        // answer that there is no MX.
+        Err(DnsError::NoRecords) => (vec![Mx { preference: 0, host: domain.as_str().to_owned() }], true),
         Err(DnsError::NoName) => {
             return Err(NoRoute {
                 temporary: false,
@@ -41,7 +51,8 @@ pub(crate) async fn hosts(dns: &dyn Dns, domain: &Domain, own_host: &str) -> Res
             });
         }
     };
-    order(domain, records, own_host, |equals| equals.shuffle(&mut rand::rng()))
+    let names = order(domain, records, own_host, |equals| equals.shuffle(&mut rand::rng()))?;
+    Ok(Hosts { names, secure })
 }
 
 /// Brings records into order; equally preferred ones in the order `shuffle` gives them.

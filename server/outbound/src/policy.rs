@@ -14,7 +14,7 @@ pub struct Policy {
     pub hostname: String,
     /// Port of other servers, 25 but in tests and the demo.
     pub port: u16,
-    /// Other ports for certain MX hosts (the demo's tiny internet).
+    /// Other ports for certain MX hosts and hosts of MTA-STS policies (the demo's tiny internet).
     pub port_overrides: HashMap<String, u16>,
     /// Deliver to loopback and private addresses (the demo, a LAN).
     pub allow_private: bool,
@@ -26,9 +26,7 @@ pub struct Policy {
     pub per_destination: usize,
     /// The schedule.
     pub schedule: Schedule,
-    /// Opportunistic TLS towards MX hosts.
-    pub tls: ClientTls,
-    /// Verified TLS towards smarthosts.
+    /// Whose certificates are believed, where they must be: by relays, MTA-STS policies and their hosts.
     pub verified_tls: ClientTls,
 }
 
@@ -65,6 +63,8 @@ pub(crate) struct Patience {
     pub(crate) connect: Duration,
     /// From the connection to the end of EHLO, STARTTLS and AUTH.
     pub(crate) open: Duration,
+    /// Fetching an MTA-STS policy, the looking up of its host included: the letter waits meanwhile.
+    pub(crate) policy: Duration,
     /// No further host is tried for a message after this, so that a destination of many dead hosts keeps no worker.
     pub(crate) search: Duration,
     /// An open connection without work is kept for this.
@@ -80,6 +80,7 @@ impl Default for Patience {
         Self {
             connect: Duration::from_secs(30),
             open: Duration::from_secs(6 * 60),
+            policy: Duration::from_secs(30),
             search: Duration::from_secs(10 * 60),
             linger: Duration::from_secs(3),
             grace: Duration::from_secs(20),

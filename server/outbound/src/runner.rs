@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::dispatch::Dispatch;
 use crate::policy::Patience;
 use crate::run::{self, Taken};
+use crate::sts::Failures;
 use crate::{Context, Policy, destination, retry};
 
 /// Entries read from the store at once.
@@ -35,7 +36,7 @@ impl Runner {
 
     pub(crate) fn with_patience(store: Store, dns: Arc<dyn Dns>, policy: Policy, patience: Patience) -> Self {
         let signing = Signing::new(store.clone());
-        Self { context: Arc::new(Context { store, signing, dns, policy, patience }) }
+        Self { context: Arc::new(Context { store, signing, dns, policy, patience, sts: Failures::default() }) }
     }
 
     /// Runs until `shutdown` turns true, then lets attempts under way finish (bounded) and returns.

@@ -3,15 +3,18 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use mailstead_net::Stream;
 use mailstead_net::dns::DnsError;
+use mailstead_net::{Flaw, Stream, TlsFault};
 use mailstead_smtp::Reply;
 use mailstead_smtp::client::{Client, ClientError, Options, Tls};
+use mailstead_store::SmarthostTls;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::destination::{Destination, Relay, TlsPolicy};
+use crate::demand::{self, Attempted, Demand};
+use crate::destination::{Destination, Relay};
 use crate::mx::{self, NoRoute};
+use crate::sts::{self, Standing};
 use crate::{Context, Status, reach};
 
 /// Addresses tried for one message, over all hosts.
@@ -87,7 +90,7 @@ impl Misfortune {
         }
     }
 
-    fn temporary(status: Status, host: &str, text: String) -> Self {
+    pub(crate) fn temporary(status: Status, host: &str, text: String) -> Self {
         Self { permanent: false, status, text, remote: Some(host.to_owned()), reply: None }
     }
 
@@ -101,24 +104,49 @@ pub(crate) struct Search<'a> {
     context: &'a Context,
     destination: &'a Destination,
     hosts: VecDeque<String>,
+    /// DNSSEC says that the hosts are no forgery.
+    secure: bool,
+    /// The domain's MTA-STS policy.
+    sts: Standing,
     /// Addresses of the present host that were not tried yet.
     addresses: VecDeque<Peer>,
+    /// What the present host must show.
+    demand: Demand,
     tried: usize,
     until: Instant,
     troubles: Vec<Misfortune>,
 }
 
 impl<'a> Search<'a> {
-    /// Asks the DNS which hosts there are.
-    pub(crate) async fn begin(context: &'a Context, destination: &'a Destination) -> Result<Self, Misfortune> {
-        let hosts = match destination {
-            Destination::Domain(domain) => {
-                mx::hosts(context.dns.as_ref(), domain, &context.policy.hostname).await?.into()
-            }
-            Destination::Relay(Relay(relay)) => VecDeque::from([relay.host.clone()]),
+    /// Asks which hosts there are, and what the domain says of them.
+    pub(crate) async fn begin(
+        context: &'a Context,
+        destination: &'a Destination,
+        told: &mut Vec<String>,
+    ) -> Result<Self, Misfortune> {
+        let mut search = Self {
+            context,
+            destination,
+            hosts: VecDeque::new(),
+            secure: false,
+            sts: Standing::default(),
+            addresses: VecDeque::new(),
+            demand: Demand::Nothing,
+            tried: 0,
+            until: Instant::now() + context.patience.search,
+            troubles: Vec::new(),
         };
-        let until = Instant::now() + context.patience.search;
-        Ok(Self { context, destination, hosts, addresses: VecDeque::new(), tried: 0, until, troubles: Vec::new() })
+        match destination {
+            Destination::Domain(domain) => {
+                let hosts = mx::hosts(context.dns.as_ref(), domain, &context.policy.hostname).await?;
+                (search.hosts, search.secure) = (hosts.names.into(), hosts.secure);
+                search.sts = sts::standing(context, domain).await;
+                told.extend(search.sts.told.iter().cloned());
+                demand::count_missing(context, domain, &search.sts);
+            }
+            Destination::Relay(Relay(relay)) => search.hosts.push_back(relay.host.clone()),
+        }
+        Ok(search)
     }
 
     /// Opens a session with the next server that lets us; `None` when there is none left. Each step is told.
@@ -136,7 +164,7 @@ impl<'a> Search<'a> {
             self.tried += 1;
             match self.open(&peer, told).await {
                 Ok(client) => {
-                    told.push(connected(&peer, &client));
+                    told.push(self.connected(&peer, &client));
                     return Some(Session { client: Box::new(client), peer, messages: 0 });
                 }
                 Err(trouble) => self.trouble(trouble, told),
@@ -193,11 +221,11 @@ impl<'a> Search<'a> {
             return self.trouble(Misfortune::temporary((4, 4, 4), host, text), told);
         }
         let found = match literal {
-            Some(address) => Ok(vec![address]),
-            None => self.context.dns.addresses(host).await.map(|answer| answer.records),
+            Some(address) => Ok((vec![address], false)),
+            None => self.context.dns.addresses(host).await.map(|answer| (answer.records, answer.secure)),
         };
-        let found = match found {
-            Ok(found) if !found.is_empty() => found,
+        let (found, secure) = match found {
+            Ok((found, secure)) if !found.is_empty() => (found, secure),
             Ok(_) | Err(DnsError::NoName | DnsError::NoRecords) => {
                 let text = format!("{shown} has no address in the DNS");
                 return self.trouble(Misfortune::permanent((5, 4, 4), host, text), told);
@@ -216,6 +244,16 @@ impl<'a> Search<'a> {
                 return self.trouble(Misfortune { remote: None, ..mx::looping(domain).into() }, told);
             }
         }
+        let demand = match self.destination {
+            Destination::Domain(domain) => {
+                demand::of_host(self.context, domain, &self.sts, host, self.secure && secure).await
+            }
+            Destination::Relay(Relay(relay)) => Ok(Demand::Relay(relay.tls)),
+        };
+        match demand {
+            Ok(demand) => self.demand = demand,
+            Err(trouble) => return self.trouble(trouble, told),
+        }
         for address in by_turns(found) {
             if relay.is_some() || policy.allow_private || reach::is_public(address) {
                 self.addresses.push_back(Peer { host: host.to_owned(), address: SocketAddr::new(address, port) });
@@ -228,23 +266,87 @@ impl<'a> Search<'a> {
 
     /// Connects and greets. Where TLS is only wished for, its failure leads to a second connection without.
     async fn open(&self, peer: &Peer, told: &mut Vec<String>) -> Result<Client, Misfortune> {
-        let tls = TlsPolicy::towards(self.destination);
         let login = match self.destination {
             Destination::Domain(_) => None,
             Destination::Relay(Relay(relay)) => relay.login.clone(),
         };
-        if login.is_some() && tls == TlsPolicy::None && !peer.address.ip().is_loopback() {
+        let plain = matches!(self.demand, Demand::Relay(SmarthostTls::None));
+        if login.is_some() && plain && !peer.address.ip().is_loopback() {
             let text = format!("{peer}: the relay's password is not sent without TLS");
             return Err(Misfortune::temporary((4, 7, 0), &peer.host, text));
         }
-        match self.greet(peer, tls.wish(&self.context.policy), login.clone()).await {
-            Err(ClientError::Tls(what)) if tls == TlsPolicy::Opportunistic => {
-                told.push(format!("TLS with {peer} failed ({}); connecting again without.", what.escape_debug()));
-                self.greet(peer, Tls::Never, login).await
+        let greeted = self.greet(peer, self.demand.wish(&self.context.policy), login.clone()).await;
+        match greeted.map_err(starttls_refused) {
+            Err(ClientError::Tls(fault)) if self.demand.is_wish_only() => {
+                self.count(peer, Some(&fault));
+                told.push(format!("TLS with {peer} failed ({}); connecting again without.", fault.text.escape_debug()));
+                let client = self.greet(peer, Tls::Never, login).await.map_err(|error| Misfortune::of(peer, &error))?;
+                told.extend(self.breach(peer, Some(&fault)));
+                Ok(client)
             }
-            result => result,
+            Err(ClientError::Tls(fault)) => {
+                self.count(peer, Some(&fault));
+                Err(self.refused(peer, &fault))
+            }
+            Err(error) => Err(Misfortune::of(peer, &error)),
+            Ok(client) => {
+                let fault = self.fault(peer, &client);
+                self.count(peer, fault.as_ref());
+                told.extend(self.breach(peer, fault.as_ref()));
+                Ok(client)
+            }
         }
-        .map_err(|error| Misfortune::of(peer, &error))
+    }
+
+    /// What is wrong with TLS in a session that came to be all the same.
+    fn fault(&self, peer: &Peer, client: &Client) -> Option<TlsFault> {
+        if client.tls().is_none() {
+            return Some(TlsFault::new(Flaw::NotOffered, "the server does not offer STARTTLS, or refused it"));
+        }
+        if let (Demand::Tested, Some(policy), Destination::Domain(domain)) =
+            (&self.demand, &self.sts.policy, self.destination)
+            && !policy.allows(&peer.host)
+        {
+            return Some(TlsFault::new(Flaw::Handshake, demand::not_named(domain)));
+        }
+        match (&self.demand, client.certificate()) {
+            // With records that can't be used, any certificate will do.
+            (Demand::Encryption(_), _) => None,
+            (_, Some(Err(fault))) => Some(fault.clone()),
+            _ => None,
+        }
+    }
+
+    /// What a policy in testing would not have let pass.
+    fn breach(&self, peer: &Peer, fault: Option<&TlsFault>) -> Option<String> {
+        let fault = fault.filter(|_| matches!(self.demand, Demand::Tested))?;
+        let (domain, why) = (self.destination, fault.text.escape_debug());
+        Some(format!("Were the MTA-STS policy of {domain} in force, {peer} would be passed over: {why}."))
+    }
+
+    /// A server that does not show what it must.
+    fn refused(&self, peer: &Peer, fault: &TlsFault) -> Misfortune {
+        let author = self.demand.author(&self.destination).map(|author| format!(", but {author} demands better"));
+        let text = format!("{peer} is passed over: {}{}", clip(&fault.text), author.unwrap_or_default());
+        Misfortune::temporary((4, 7, 5), &peer.host, text)
+    }
+
+    fn count(&self, peer: &Peer, fault: Option<&TlsFault>) {
+        if let Destination::Domain(domain) = self.destination {
+            Attempted { domain, sts: &self.sts, peer, demand: &self.demand, fault }.count(self.context);
+        }
+    }
+
+    fn connected(&self, peer: &Peer, client: &Client) -> String {
+        let Some(tls) = client.tls() else { return format!("Connected to {peer} without TLS.") };
+        let author = self.demand.author(&self.destination).map(|author| format!(", as {author} demands"));
+        let author = author.unwrap_or_default();
+        let certificate = match client.certificate() {
+            None => author,
+            Some(Ok(how)) => format!("; its certificate is {how}{author}"),
+            Some(Err(fault)) => format!("{author}; {}, which nobody forbids", fault.text.escape_debug()),
+        };
+        format!("Connected to {peer} with {} ({}){certificate}.", tls.version, tls.cipher)
     }
 
     async fn greet(&self, peer: &Peer, tls: Tls, login: Option<(String, String)>) -> Result<Client, ClientError> {
@@ -282,10 +384,14 @@ fn clip(text: &str) -> String {
     clipped
 }
 
-fn connected(peer: &Peer, client: &Client) -> String {
-    match client.tls() {
-        Some(tls) => format!("Connected to {peer} with {} ({}).", tls.version, tls.cipher),
-        None => format!("Connected to {peer} without TLS."),
+/// A server that refuses STARTTLS, where it must be, is one that has none; whatever it says, it is not the last word on
+/// the letter.
+fn starttls_refused(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Refused { when: "STARTTLS", reply } => {
+            ClientError::Tls(TlsFault::new(Flaw::NotOffered, format!("the server refuses STARTTLS: {}", words(&reply))))
+        }
+        other => other,
     }
 }
 

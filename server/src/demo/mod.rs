@@ -16,7 +16,8 @@ use std::sync::Arc;
 use mailstead_message::{Address, Domain};
 use mailstead_net::dns::Resolver;
 use mailstead_net::{Certificates, ClientTls};
-use mailstead_store::{Options, PasswordCost, Store};
+use mailstead_store::{Options, PasswordCost, Store, StsMode};
+use mailstead_web::sts;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::appliance::{Bound, Parts, Running, SERVICES, Service};
@@ -156,10 +157,12 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
     for ((domain, accounts, config, bound), store) in bound.into_iter().zip(stores) {
         facts.servers.push(table::Server::describe(domain, &config.hostname, accounts, OPERATOR, &bound));
         settle_in(&store, domain, accounts).await.map_err(|error| format!("{domain}: {error}"))?;
-        let names = [config.hostname.clone(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()];
+        let policy_host = format!("mta-sts.{domain}");
+        let names = [config.hostname.clone(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string(), policy_host];
         let (chain, key) = authority.issue(&names)?;
         let roots = std::slice::from_ref(authority.certificate());
         let verified = ClientTls::verifying(roots).map_err(|error| error.to_string())?;
+        publish_policy(&name_server, &store, domain, &config.hostname)?;
         let parts = Parts {
             store,
             certificates: Certificates::new(chain, key).map_err(|error| error.to_string())?,
@@ -212,7 +215,9 @@ fn tiny_internet(
     let mut ports = HashMap::new();
     for (domain, _, config, bound) in servers {
         let smtp = bound.address(Service::Smtp).ok_or("a demo server without SMTP")?;
+        let https = bound.address(Service::Https).ok_or("a demo server without HTTPS")?;
         ports.insert(config.hostname.clone(), smtp.port());
+        ports.insert(format!("mta-sts.{domain}"), https.port());
         names.push(MailDomain {
             name: Domain::parse(domain).map_err(|error| error.to_string())?,
             host: config.hostname.clone(),
@@ -231,11 +236,21 @@ fn tiny_internet(
     Ok((names, ports))
 }
 
+/// Tells the tiny internet which MTA-STS policy a domain has now.
+fn publish_policy(names: &NameServer, store: &Store, domain: &str, host: &str) -> Result<(), String> {
+    let domain = Domain::parse(domain).map_err(|error| error.to_string())?;
+    let policy = sts::policy(store, &domain, host).map_err(|error| error.to_string())?;
+    let record = policy.map(|policy| policy.record()).unwrap_or_default();
+    names.names().publish(vec![dns::Entry::new(&format!("_mta-sts.{domain}"), "TXT", &record)?]);
+    Ok(())
+}
+
 /// Makes the domain and its accounts where they are not there yet (with `--dir` they may be).
 async fn settle_in(store: &Store, domain: &str, accounts: &[&str]) -> Result<(), String> {
     let domain = Domain::parse(domain).map_err(|error| error.to_string())?;
     if !store.domains().map_err(|error| error.to_string())?.iter().any(|known| known.name == domain) {
         store.add_domain(domain.clone()).await.map_err(|error| error.to_string())?;
+        store.set_sts_mode(&domain, StsMode::Enforce).await.map_err(|error| error.to_string())?;
     }
     let known = store.accounts().map_err(|error| error.to_string())?;
     for local_part in std::iter::once(&OPERATOR).chain(accounts) {

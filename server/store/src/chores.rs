@@ -5,6 +5,8 @@ use crate::{Day, ReportKind, Store, StoreError, Timestamp};
 
 /// Stories dropped in one transaction: each step lets waiting mail through.
 const STORIES_AT_ONCE: usize = 200;
+/// Policies dropped in one transaction.
+const POLICIES_AT_ONCE: usize = 200;
 /// Bytes moved out of thin packs between two looks at the waiting mail.
 const BYTES_AT_ONCE: u64 = 16 << 20;
 /// Days after which a report that could not be sent is no news any more.
@@ -23,6 +25,7 @@ fn step(shared: &Shared) -> Result<(), StoreError> {
     for kind in [ReportKind::Tls, ReportKind::Dmarc] {
         transact(shared, |change| change.forget_tallies(kind, tallies_end()))?;
     }
+    transact(shared, |change| change.forget_sts_policies(crate::now(), POLICIES_AT_ONCE))?;
     // On a full disk only the packs nobody needs are dropped, which takes no room.
     let mut budget = if shared.has_room(BYTES_AT_ONCE) { BYTES_AT_ONCE } else { 0 };
     for pack in transact(shared, |change| change.thin_packs())? {
@@ -35,7 +38,7 @@ fn step(shared: &Shared) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Forgets old stories and old tallies, and gives back the disk that deleted mail took, all at once; the store does the same by
+    /// Forgets old stories, tallies and policies, and gives back the disk that deleted mail took, all at once; the store does the same by
     /// itself, some of it each minute. The pack that takes new mail stays as it is.
     ///
     /// # Errors
@@ -43,6 +46,7 @@ impl Store {
     pub async fn tidy(&self) -> Result<(), StoreError> {
         let before = stories_end(self.shared());
         while self.lessen(move |change| change.forget_stories(before, STORIES_AT_ONCE)).await? > 0 {}
+        self.lessen(|change| change.forget_sts_policies(crate::now(), usize::MAX)).await?;
         for kind in [ReportKind::Tls, ReportKind::Dmarc] {
             while self.lessen(move |change| change.forget_tallies(kind, tallies_end())).await? {}
         }

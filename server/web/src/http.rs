@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 pub use mailstead_admin_ui::front;
@@ -17,7 +17,7 @@ use mailstead_net::{Certificates, Limits, Listener, Peer, Stream};
 use mailstead_store::Store;
 use tokio::sync::watch;
 
-use crate::names;
+use crate::{names, sts};
 
 /// A request's header must be there by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -88,6 +88,7 @@ pub fn router(site: Site) -> Router {
         .route("/", get(front_page))
         .route("/style.css", get(style))
         .route("/health", get(health))
+        .route(mailstead_outbound::sts::PATH, get(sts::serve))
         .fallback(|| async { (StatusCode::NOT_FOUND, Html(front::not_found())) })
         .layer(middleware::from_fn(secure))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -167,6 +168,10 @@ async fn serve_connection(
             }
         },
     };
+    let app = match stream.tls() {
+        Some(tls) => app.layer(Extension(sts::Sni(tls.server_name.clone()))),
+        None => app,
+    };
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
@@ -196,31 +201,44 @@ mod tests {
 
     async fn get_from(host: &str, path: &str, https: Option<u16>) -> String {
         let folder = tempfile::tempdir().unwrap();
+        let (address, stop, server) = start(site(folder.path(), https).await, false);
+        let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+        let answer = ask(Stream::plain(tcp), host, path).await;
+        stop.send(true).unwrap();
+        server.await.unwrap();
+        answer
+    }
+
+    async fn site(folder: &std::path::Path, https: Option<u16>) -> Site {
+        mailstead_net::tls::install_crypto();
         let options = mailstead_store::Options {
             password_cost: mailstead_store::PasswordCost::Light,
             ..mailstead_store::Options::default()
         };
-        let store = Store::open(folder.path(), options).unwrap();
+        let store = Store::open(folder, options).unwrap();
         store.add_domain(mailstead_message::Domain::parse("home.test").unwrap()).await.unwrap();
-        let certificates = Certificates::self_signed(folder.path(), &["mail.home.test".to_owned()]).unwrap();
+        let certificates = Certificates::self_signed(folder, &["mail.home.test".to_owned()]).unwrap();
         let settings = front::Settings {
             host: "mail.<example>.org".to_owned(),
             imaps: Some(993),
             pop3s: Some(995),
             submissions: Some(465),
         };
+        Site { settings, store, certificates, https }
+    }
+
+    fn start(site: Site, https: bool) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
         let (stop, stopped) = watch::channel(false);
-        let site = Site { settings, store, certificates, https };
-        let server = tokio::spawn(serve(listener, Limits::new(10, 10), site, false, stopped));
-        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        (address, stop, tokio::spawn(serve(listener, Limits::new(10, 10), site, https, stopped)))
+    }
+
+    async fn ask(mut stream: Stream, host: &str, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        client.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        stop.send(true).unwrap();
-        server.await.unwrap();
+        stream.read_to_string(&mut answer).await.unwrap();
         answer
     }
 
@@ -251,6 +269,40 @@ mod tests {
         assert_eq!(location("evil.example", "//evil.example/", 443).await, "https://mail.<example>.org//evil.example/");
         assert_eq!(location("autoconfig.home.test:80", "/", 8443).await, "https://autoconfig.home.test:8443/");
         assert!(get_from("x", "/health", Some(443)).await.ends_with("ok\n"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_policy_is_told_under_tls_at_the_name_of_the_handshake_alone() {
+        const PATH: &str = "/.well-known/mta-sts.txt";
+        let folder = tempfile::tempdir().unwrap();
+        let site = site(folder.path(), None).await;
+        let (store, home) = (site.store.clone(), mailstead_message::Domain::parse("home.test").unwrap());
+        let (address, stop, server) = start(site, true);
+        let ask = async |sni: &str, host: &str| {
+            let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+            let tls = mailstead_net::ClientTls::opportunistic().unwrap();
+            ask(Stream::plain(tcp).connect_tls(&tls, sni).await.unwrap(), host, PATH).await
+        };
+        let own = "mta-sts.home.test";
+        let answer = ask(own, "MTA-STS.home.test:8443").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("text/plain"), "{answer}");
+        let policy = "version: STSv1\r\nmode: testing\r\nmx: mail.<example>.org\r\nmax_age: 86400\r\n";
+        assert!(answer.ends_with(policy), "{answer}");
+        store.set_sts_mode(&home, mailstead_store::StsMode::Enforce).await.unwrap();
+        assert!(ask(own, own).await.contains("\r\nmode: enforce\r\n"));
+        for (sni, host, status) in [
+            ("mta-sts.far.test", "mta-sts.far.test", 404),
+            (own, "home.test", 404),
+            (own, "mta-sts.far.test", 421),
+            ("mta-sts.far.test", own, 421),
+            ("127.0.0.1", own, 421),
+        ] {
+            let answer = ask(sni, host).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{sni} {host}: {answer}");
+        }
+        stop.send(true).unwrap();
+        server.await.unwrap();
+        assert!(get_from(own, PATH, None).await.starts_with("HTTP/1.1 404"), "not without TLS");
     }
 
     #[tokio::test(flavor = "multi_thread")]

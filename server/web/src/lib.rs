@@ -11,3 +11,4 @@
 pub mod control;
 pub mod http;
 pub mod names;
+pub mod sts;

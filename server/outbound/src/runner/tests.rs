@@ -68,7 +68,6 @@ fn runner(store: &Store, port: u16, patience: Patience) -> Runner {
         concurrency: 4,
         per_destination: 1,
         schedule: Schedule::default(),
-        tls: ClientTls::opportunistic().unwrap(),
         verified_tls: ClientTls::verifying(&[]).unwrap(),
     };
     Runner::with_patience(store.clone(), Arc::new(Here), policy, patience)

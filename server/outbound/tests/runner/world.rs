@@ -238,7 +238,6 @@ fn policy() -> Policy {
         concurrency: 4,
         per_destination: 1,
         schedule: Schedule::default(),
-        tls: ClientTls::opportunistic().unwrap(),
         verified_tls: ClientTls::verifying(&[]).unwrap(),
     }
 }

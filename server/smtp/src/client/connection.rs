@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use mailstead_net::{ClientTls, Stream, TlsInfo};
+use mailstead_net::{ClientTls, Flaw, Look, Stream, TlsFault, TlsInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -33,6 +33,10 @@ impl Connection {
         self.stream.tls()
     }
 
+    pub(super) fn certificate(&self) -> Option<&Look> {
+        self.stream.certificate()
+    }
+
     pub(super) fn timeouts(&self) -> &Timeouts {
         &self.timeouts
     }
@@ -42,8 +46,11 @@ impl Connection {
         let Self { stream, replies: _, timeouts } = self;
         match timeout(timeouts.command, stream.connect_tls(tls, host)).await {
             Ok(Ok(stream)) => Ok(Self::new(stream, timeouts)),
-            Ok(Err(error)) => Err(ClientError::Tls(error.to_string())),
-            Err(_) => Err(ClientError::Tls(format!("no handshake within {}", told(timeouts.command)))),
+            Ok(Err(fault)) => Err(ClientError::Tls(fault)),
+            Err(_) => {
+                let text = format!("no handshake within {}", told(timeouts.command));
+                Err(ClientError::Tls(TlsFault::new(Flaw::Handshake, text)))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use mailstead_net::{Flaw, TlsFault};
 use zeroize::Zeroizing;
 
 use super::ClientError;
@@ -120,7 +121,9 @@ impl Handshake {
             return Ok(send("STARTTLS\r\n".to_owned(), "STARTTLS"));
         }
         match self.start_tls {
-            StartTls::Required => Err(ClientError::Tls("the server does not offer STARTTLS".to_owned())),
+            StartTls::Required => {
+                Err(ClientError::Tls(TlsFault::new(Flaw::NotOffered, "the server does not offer STARTTLS")))
+            }
             StartTls::Never | StartTls::IfOffered => self.authenticate(),
         }
     }
@@ -130,7 +133,8 @@ impl Handshake {
             return Ok(Step::Ready(self.capabilities.clone()));
         };
         if !self.private {
-            return Err(ClientError::Tls("the password is not sent without TLS".to_owned()));
+            let text = "the password is not sent without TLS";
+            return Err(ClientError::Tls(TlsFault::new(Flaw::NotOffered, text)));
         }
         if self.capabilities.auth_plain && !user.contains('\0') && !password.contains('\0') {
             self.state = State::AuthPlain;

@@ -15,7 +15,7 @@ mod transaction;
 use std::time::Duration;
 
 use mailstead_message::{Address, ReversePath};
-use mailstead_net::{BoxFuture, ClientTls, Stream, TlsInfo};
+use mailstead_net::{BoxFuture, ClientTls, Flaw, Look, Stream, TlsFault, TlsInfo};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Reply;
@@ -105,7 +105,7 @@ pub enum ClientError {
     },
     /// TLS failed.
     #[error("TLS: {0}")]
-    Tls(String),
+    Tls(TlsFault),
     /// The server broke the protocol.
     #[error("protocol error: {0}")]
     Protocol(String),
@@ -203,7 +203,7 @@ impl Client {
                 Step::Send { line, when } => handshake.reply(connection.command(&line, when).await?)?,
                 Step::Encrypt => {
                     let Some(tls) = &tls else {
-                        return Err(ClientError::Tls("TLS was not asked for".to_owned()));
+                        return Err(ClientError::Tls(TlsFault::new(Flaw::Handshake, "TLS was not asked for")));
                     };
                     connection = connection.encrypt(tls, &server_name).await?;
                     handshake.encrypted()
@@ -215,6 +215,11 @@ impl Client {
     /// TLS, if it is on.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.connection.tls()
+    }
+
+    /// What we found of the server's certificate, if TLS is on: with a lenient [`ClientTls`] it may be wrong.
+    pub fn certificate(&self) -> Option<&Look> {
+        self.connection.certificate()
     }
 
     /// False when no further message can be sent: the last one could not be ended properly.

@@ -5,6 +5,7 @@ use redb::ReadableTable as _;
 
 use super::Change;
 use crate::directory::SMARTHOST;
+use crate::policies::setting;
 use crate::record::{AccountRecord, decode, encode};
 use crate::{AccountId, Alias, DomainRecord, Smarthost, SpecialUse, StoreError};
 
@@ -42,7 +43,9 @@ impl Change<'_> {
                 return Err(StoreError::Invalid(format!("{name} still has aliases: remove them first")));
             }
         }
-        self.write().domains.remove(name.as_str())?;
+        let tables = self.write();
+        tables.domains.remove(name.as_str())?;
+        tables.settings.remove(setting(name).as_str())?;
         self.remove_keys(name)
     }
 

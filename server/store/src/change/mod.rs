@@ -6,6 +6,7 @@ mod directory;
 mod keys;
 mod mailboxes;
 mod messages;
+mod policies;
 mod queue;
 mod stories;
 pub(crate) mod tallies;

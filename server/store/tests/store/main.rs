@@ -8,6 +8,7 @@ mod flags;
 mod keys;
 mod mailboxes;
 mod model;
+mod policies;
 mod queue;
 mod stories;
 mod tallies;

@@ -8,7 +8,7 @@ use mailstead_net::Gate;
 use mailstead_net::dns::Dns;
 use mailstead_store::{
     Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Route, Smarthost, Store,
-    StoreError, Story, Timestamp,
+    StoreError, Story, StsMode, Timestamp,
 };
 
 use super::protocol::{
@@ -54,7 +54,8 @@ impl Operator {
             Request::DomainAdd { .. }
             | Request::DomainList
             | Request::DomainRemove { .. }
-            | Request::CatchAll { .. } => self.domain(request).await,
+            | Request::CatchAll { .. }
+            | Request::StsMode { .. } => self.domain(request).await,
             Request::AccountAdd { .. }
             | Request::AccountList
             | Request::AccountPassword { .. }
@@ -132,7 +133,28 @@ impl Operator {
                 self.store.set_catch_all(&domain, target).await?;
                 done(sentence)
             }
-            _ => Ok(Answer::Domains(self.store.domains()?.into_iter().map(domain_view).collect())),
+            Request::StsMode { domain, mode } => {
+                self.store.set_sts_mode(&domain, mode).await?;
+                let name = domain.to_unicode();
+                done(match mode {
+                    StsMode::Enforce => format!(
+                        "Other servers deliver to {name} only with TLS and a valid certificate of this server. \
+                         Publish the new id: see the record at _mta-sts.{domain}."
+                    ),
+                    StsMode::Testing => format!(
+                        "Other servers deliver to {name} whatever its certificate is like, and report what is wrong. \
+                         Publish the new id: see the record at _mta-sts.{domain}."
+                    ),
+                    StsMode::None => format!(
+                        "{name} has no policy any more. Publish the new id all the same, and leave the record at \
+                         _mta-sts.{domain} for two weeks: servers that know the old policy would keep to it."
+                    ),
+                })
+            }
+            _ => {
+                let views = self.store.domains()?.into_iter().map(|domain| self.domain_view(domain));
+                Ok(Answer::Domains(views.collect::<Result<_, _>>()?))
+            }
         }
     }
 
@@ -177,6 +199,15 @@ impl Operator {
             }
             _ => Ok(Answer::Accounts(self.store.accounts()?.into_iter().map(account_view).collect())),
         }
+    }
+
+    fn domain_view(&self, domain: DomainRecord) -> Result<DomainView, StoreError> {
+        Ok(DomainView {
+            mta_sts: self.store.sts_mode(&domain.name)?.unwrap_or_default(),
+            domain: domain.name.to_unicode(),
+            catch_all: domain.catch_all.map(|address| address.to_string()),
+            created: time(domain.created),
+        })
     }
 
     /// A warning for targets here that are nobody's. No refusal: aliases may be set up before their accounts.
@@ -252,14 +283,6 @@ fn list(addresses: &[Address]) -> String {
 
 fn time(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
-}
-
-fn domain_view(domain: DomainRecord) -> DomainView {
-    DomainView {
-        domain: domain.name.to_unicode(),
-        catch_all: domain.catch_all.map(|address| address.to_string()),
-        created: time(domain.created),
-    }
 }
 
 fn account_view(account: Account) -> AccountView {

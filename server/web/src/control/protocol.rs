@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mailstead_message::{Address, Domain};
-use mailstead_store::{QueueAction, RecipientState, Smarthost, SmarthostTls};
+use mailstead_store::{QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode};
 use serde::{Deserialize, Serialize};
 
 /// What an operator can ask.
@@ -28,6 +28,13 @@ pub enum Request {
         domain: Domain,
         /// Who gets what nobody else does.
         target: Option<Address>,
+    },
+    /// Set what a domain's MTA-STS policy wants of senders.
+    StsMode {
+        /// The domain.
+        domain: Domain,
+        /// How seriously it is meant.
+        mode: StsMode,
     },
     /// Add an account.
     AccountAdd {
@@ -176,6 +183,8 @@ pub struct DomainView {
     pub domain: String,
     /// Who gets what nobody else does.
     pub catch_all: Option<String>,
+    /// What its MTA-STS policy wants of senders.
+    pub mta_sts: StsMode,
     /// When it was added.
     pub created: String,
 }
