@@ -12,4 +12,5 @@ mod fold;
 pub mod keys;
 #[cfg(test)]
 mod referee;
+pub mod report;
 pub mod sign;

@@ -164,6 +164,12 @@ fn bounded<'a, T>(bytes: &'a [u8], length: usize, read: impl Fn(&'a [u8]) -> T) 
     read(bytes.get(..length).unwrap_or(bytes))
 }
 
+/// The bytes of a part that holds no others, without their transfer encoding; of more than [`MAX_DECODED`] encoded
+/// bytes the front.
+pub fn content<'a>(message: &'a [u8], part: &Part) -> Cow<'a, [u8]> {
+    transfer_decoded(slice(message, &part.body()), &part.encoding)
+}
+
 fn transfer_decoded<'a>(bytes: &'a [u8], encoding: &[u8]) -> Cow<'a, [u8]> {
     match encoding {
         b"BASE64" => Cow::Owned(bounded(bytes, MAX_DECODED, transfer::decode_base64)),

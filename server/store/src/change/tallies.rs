@@ -4,6 +4,7 @@ use mailstead_message::Domain;
 use redb::{ReadableTable as _, Table};
 
 use super::Change;
+use crate::tallies::tallies;
 use crate::{Acceptance, Day, ReportKind, StoreError};
 
 /// Key of the number of a domain's rows of a day; under the empty domain, of all rows of the day.
@@ -27,7 +28,7 @@ type Tallies<'t> = Table<'t, (u32, &'static str, &'static [u8]), u64>;
 impl Change<'_> {
     /// Counts one row.
     pub(crate) fn tally(&mut self, kind: ReportKind, day: Day, domain: &Domain, row: &[u8]) -> Result<(), StoreError> {
-        let mut table = self.write_side(kind.tallies())?;
+        let mut table = self.write_side(tallies(kind))?;
         let (day, name) = (day.0, domain.as_str());
         let row = [&[ROW], row].concat();
         if count(&table, (day, name, &row))? == 0 {
@@ -50,12 +51,12 @@ impl Change<'_> {
         reports: &[Acceptance],
     ) -> Result<bool, StoreError> {
         let (day, name) = (day.0, domain.as_str());
-        let rows = count(&self.side(kind.tallies())?, (day, name, &[ROWS]))?;
+        let rows = count(&self.side(tallies(kind))?, (day, name, &[ROWS]))?;
         if rows == 0 {
             return Ok(false);
         }
         self.take(reports)?;
-        let mut table = self.write_side(kind.tallies())?;
+        let mut table = self.write_side(tallies(kind))?;
         table.retain_in((day, name, &[][..])..=(day, name, &[u8::MAX][..]), |_, _| false)?;
         Ok(true)
     }
@@ -63,10 +64,10 @@ impl Change<'_> {
     /// Drops some of what was counted before a day; true when there may be more.
     pub(crate) fn forget_tallies(&mut self, kind: ReportKind, before: Day) -> Result<bool, StoreError> {
         let end = (before.0, "", &[][..]);
-        if self.side(kind.tallies())?.range(..end)?.next().is_none() {
+        if self.side(tallies(kind))?.range(..end)?.next().is_none() {
             return Ok(false);
         }
-        let mut table = self.write_side(kind.tallies())?;
+        let mut table = self.write_side(tallies(kind))?;
         let doomed = table.extract_from_if(..end, |_, _| true)?.take(ROWS_AT_ONCE);
         let mut dropped = 0;
         for row in doomed {

@@ -1,0 +1,254 @@
+//! Reading the JSON. Lists are bounded while they are read: three bytes of JSON can become a hundred in memory.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use mailstead_message::Domain;
+use mailstead_message::report::{Findings, MAX_LIST, Report, TlsFailure, TlsOutcome, TlsPolicy, TlsResult};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+
+use crate::report::{MAX_ROWS, Unreadable, complaint, word};
+
+/// Policies of one report: one for each domain it is about, or each version of its policy.
+const MAX_POLICIES: usize = 100;
+/// Failures under one policy.
+const MAX_FAILURES: usize = 1_000;
+/// What serde is told when a list is too long.
+const TOO_LONG: &str = "a list has too many entries";
+
+/// Reads a report.
+///
+/// # Errors
+/// Why it can't be read.
+pub fn read(json: &[u8]) -> Result<Report, Unreadable> {
+    let file: File = serde_json::from_slice(json).map_err(|error| {
+        let complaint = complaint(&error);
+        if complaint.starts_with(TOO_LONG) { Unreadable::TooManyRows } else { Unreadable::Json(complaint) }
+    })?;
+    let range = file.range.ok_or(Unreadable::Missing("time"))?;
+    let begin = seconds(&range.start).ok_or(Unreadable::Missing("begin of its time"))?;
+    let end = seconds(&range.end).filter(|end| *end >= begin).ok_or(Unreadable::Missing("end of its time"))?;
+    let (organisation, id) = (word(&file.organisation.0), word(&file.id.0));
+    if organisation.is_empty() || id.is_empty() {
+        return Err(Unreadable::Missing("name of who made it, or no name of its own"));
+    }
+    if file.policies.0.is_empty() {
+        return Err(Unreadable::Missing("policy"));
+    }
+    let (mut rows, mut untold) = (Vec::new(), file.untold);
+    for policy in file.policies.0 {
+        untold = untold.saturating_add(policy.rows(&mut rows)?);
+        if rows.len() > MAX_ROWS {
+            return Err(Unreadable::TooManyRows);
+        }
+    }
+    Ok(Report { organisation, contact: word(&file.contact.0), id, begin, end, findings: Findings::Tls(rows), untold })
+}
+
+fn seconds(time: &Text) -> Option<i64> {
+    time.0.trim().parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+}
+
+#[derive(serde::Deserialize)]
+struct File {
+    #[serde(rename = "organization-name", default)]
+    organisation: Text,
+    #[serde(rename = "date-range")]
+    range: Option<Range>,
+    #[serde(rename = "contact-info", default)]
+    contact: Text,
+    #[serde(rename = "report-id", default)]
+    id: Text,
+    #[serde(default)]
+    policies: Bounded<Entry, MAX_POLICIES>,
+    /// A field of ours.
+    #[serde(rename = "untold-session-count", default)]
+    untold: u64,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Range {
+    #[serde(rename = "start-datetime")]
+    start: Text,
+    #[serde(rename = "end-datetime")]
+    end: Text,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Entry {
+    policy: Policy,
+    #[serde(default)]
+    summary: Summary,
+    #[serde(default)]
+    failure_details: Bounded<Detail, MAX_FAILURES>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Policy {
+    policy_type: Text,
+    #[serde(default)]
+    policy_string: Lines,
+    policy_domain: Text,
+    #[serde(default, alias = "mx-host-pattern")]
+    mx_host: Lines,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Summary {
+    #[serde(rename = "total-successful-session-count", default)]
+    good: u64,
+    #[serde(rename = "total-failure-session-count", default)]
+    bad: u64,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Detail {
+    #[serde(default)]
+    result_type: Text,
+    #[serde(default)]
+    sending_mta_ip: Text,
+    #[serde(default)]
+    receiving_mx_hostname: Text,
+    #[serde(default)]
+    receiving_mx_helo: Text,
+    #[serde(default)]
+    receiving_ip: Text,
+    #[serde(default)]
+    failed_session_count: u64,
+    #[serde(default)]
+    failure_reason_code: Text,
+}
+
+impl Entry {
+    /// Adds the rows under this policy; gives how much happened that no row tells.
+    fn rows(self, rows: &mut Vec<(TlsOutcome, u64)>) -> Result<u64, Unreadable> {
+        let Self { policy, summary, failure_details } = self;
+        let domain = Domain::parse(policy.policy_domain.0.trim_end_matches('.'))
+            .map_err(|_| Unreadable::Missing("domain it is about"))?;
+        let applied = match policy.policy_type.0.as_str() {
+            "sts" => TlsPolicy::Sts { lines: policy.policy_string.0, mx: policy.mx_host.0 },
+            "tlsa" => TlsPolicy::Tlsa { records: policy.policy_string.0 },
+            _ => TlsPolicy::NotFound,
+        };
+        let mut told = 0_u64;
+        for detail in failure_details.0 {
+            let count = detail.failed_session_count;
+            told = told.saturating_add(count);
+            let failure = Some(detail.failure());
+            rows.push((TlsOutcome { domain: domain.clone(), policy: applied.clone(), failure }, count));
+        }
+        if summary.good > 0 || told == 0 {
+            rows.push((TlsOutcome { domain, policy: applied, failure: None }, summary.good));
+        }
+        Ok(summary.bad.saturating_sub(told))
+    }
+}
+
+impl Detail {
+    fn failure(self) -> TlsFailure {
+        let kind = TlsResult::parse(&self.result_type.0);
+        let said = |text: Text| Some(word(&text.0)).filter(|text| !text.is_empty());
+        TlsFailure {
+            result: kind.unwrap_or(TlsResult::ValidationFailure),
+            sending_ip: self.sending_mta_ip.0.trim().parse().ok(),
+            mx: said(self.receiving_mx_hostname),
+            helo: said(self.receiving_mx_helo),
+            receiving_ip: self.receiving_ip.0.trim().parse().ok(),
+            // A kind nobody has heard of is better told than lost.
+            reason: said(self.failure_reason_code).or_else(|| said(self.result_type).filter(|_| kind.is_none())),
+        }
+    }
+}
+
+/// A text, or null.
+#[derive(Default)]
+struct Text(String);
+
+/// One text or several.
+#[derive(Default)]
+struct Lines(Vec<String>);
+
+/// A list of so many entries at most.
+struct Bounded<T, const N: usize>(Vec<T>);
+
+impl<T, const N: usize> Default for Bounded<T, N> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Option::<String>::deserialize(deserializer)?.unwrap_or_default()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Lines {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LinesVisitor)
+    }
+}
+
+struct LinesVisitor;
+
+impl<'de> Visitor<'de> for LinesVisitor {
+    type Value = Lines;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Lines, E> {
+        Ok(Lines(vec![word(text)]))
+    }
+
+    fn visit_unit<E>(self) -> Result<Lines, E> {
+        Ok(Lines::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Lines, A::Error> {
+        let mut lines = Vec::new();
+        while lines.len() < MAX_LIST {
+            let Some(Text(text)) = list.next_element()? else { return Ok(Lines(lines)) };
+            lines.push(word(&text));
+        }
+        // What is beyond is passed over, one at a time.
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Lines(lines))
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Bounded<T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BoundedVisitor(PhantomData))
+    }
+}
+
+struct BoundedVisitor<T, const N: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for BoundedVisitor<T, N> {
+    type Value = Bounded<T, N>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Bounded::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = list.next_element()? {
+            if entries.len() >= N {
+                return Err(A::Error::custom(TOO_LONG));
+            }
+            entries.push(entry);
+        }
+        Ok(Bounded(entries))
+    }
+}
