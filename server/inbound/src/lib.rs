@@ -18,6 +18,7 @@ mod ration;
 mod receipt;
 mod reception;
 mod refusal;
+mod reports;
 mod signing;
 mod story;
 mod way;

@@ -55,6 +55,7 @@ fn send(signing: &Signing, post: Post<'_>, route: Route) -> Result<Option<Accept
         message: Prepared::from_bytes(&message)?,
         received: post.at,
         deliveries: bundle.into_deliveries(),
+        report: None,
         trace: post.trace,
         story,
     }))

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mailstead_message::received::{From, Protocol, Received};
+use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, LocalPart, TraceId, header};
 use mailstead_net::Gate;
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Envelope, MailFrom, RcptTo};
-use mailstead_store::{Acceptance, Route, Store, StoreError, StoryEvent, Target, Timestamp};
+use mailstead_store::{Acceptance, Prepared, Route, Store, StoreError, StoryEvent, Target, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::ration::Ration;
 use crate::receipt::Receipt;
+use crate::reports::Bringer;
 use crate::story::{self, Refusals};
 use crate::way::recipient;
 use crate::{Lead, Letter, Refusal, Signing, Way, trouble};
@@ -22,6 +24,8 @@ use crate::{Lead, Letter, Refusal, Signing, Way, trouble};
 const PREPARED_IN_PLACE: u64 = 32 << 10;
 /// Larger ones prepared at once: each takes a processor and some megabytes.
 const PREPARED_AT_ONCE: usize = 4;
+/// Letters read as reports at once: whoever sends bombs shall wait for each other, and nobody for them.
+const REPORTS_AT_ONCE: usize = 1;
 /// Receipts to people we can't be sure asked for them: so many at once ...
 const RECEIPTS_AT_ONCE: u32 = 20;
 /// ... and one more after each of these, so that nobody can use us to flood another (RFC 3461 10.2).
@@ -67,6 +71,7 @@ pub struct Reception {
     refusals: Arc<Refusals>,
     receipts: Arc<Ration>,
     preparing: Arc<Semaphore>,
+    reading_reports: Arc<Semaphore>,
 }
 
 /// Whether there is room for a message.
@@ -98,6 +103,7 @@ impl Reception {
             refusals: Arc::default(),
             receipts: Arc::new(Ration::new(RECEIPTS_AT_ONCE, RECEIPTS_EVERY)),
             preparing: Arc::new(Semaphore::new(PREPARED_AT_ONCE)),
+            reading_reports: Arc::new(Semaphore::new(REPORTS_AT_ONCE)),
         }
     }
 
@@ -223,6 +229,7 @@ impl Reception {
                 let text = format!("no relaying: mail for {} is not handled here", to.domain());
                 Err(Reply::new(550, (5, 7, 1), text).into())
             }
+            Route::Reports(_) => Ok(()),
             Route::Unknown => Err(Reply::new(550, (5, 1, 1), format!("there is no {to} here")).into()),
             Route::Targets(targets) => match self.room(targets, size)? {
                 Room::Enough => Ok(()),
@@ -264,10 +271,13 @@ impl Reception {
     where
         E: FnOnce(&Letter) -> Result<Edited, Refusal> + Send + 'static,
     {
-        if matches!(&body, Body::Memory(message) if message.len() as u64 <= PREPARED_IN_PLACE) {
+        let takes_report = |to: &RcptTo| ReportKind::taken_by(to.address.local()).is_some();
+        let brings_report = arrival.envelope.recipients.iter().any(takes_report);
+        if !brings_report && matches!(&body, Body::Memory(message) if message.len() as u64 <= PREPARED_IN_PLACE) {
             return arrival.prepare(body, edit);
         }
-        let _permit = self.preparing.acquire().await.map_err(|_| StoreError::Closed)?;
+        let queue = if brings_report { &self.reading_reports } else { &self.preparing };
+        let _permit = queue.acquire().await.map_err(|_| StoreError::Closed)?;
         let prepared = tokio::task::spawn_blocking(move || arrival.prepare(body, edit));
         prepared.await.unwrap_or_else(|error| Err(StoreError::Io(error.to_string()).into()))
     }
@@ -305,6 +315,7 @@ impl Arrival {
         let mut acceptances = self.acceptances(&letter, &head, way)?;
         let mut told = self.story(size, &head, &leads);
         self.tell(edited.told, &mut told);
+        self.take_report(&letter, &leads, &mut acceptances, &mut told)?;
         acceptances.extend(self.receipt(&head, &leads, &mut told)?);
         if let Some(first) = acceptances.first_mut() {
             first.story = told;
@@ -344,11 +355,37 @@ impl Arrival {
                 received: self.at,
                 queue: bundle.queue(&self.envelope.from, &head, eight_bit),
                 deliveries: bundle.into_deliveries(),
+                report: None,
                 trace: self.envelope.trace,
                 story: Vec::new(),
             });
         }
         Ok(acceptances)
+    }
+
+    /// Reads the report, if the message was sent to an address that takes them.
+    fn take_report(
+        &self,
+        letter: &Letter,
+        leads: &[Lead],
+        acceptances: &mut Vec<Acceptance>,
+        told: &mut Vec<StoryEvent>,
+    ) -> Result<(), StoreError> {
+        let wanted = leads.iter().find_map(|lead| Some((lead.reports?, lead.recipient.address.domain())));
+        let Some((kind, domain)) = wanted else { return Ok(()) };
+        let (from, trace, at) = (&self.envelope.from.reverse_path, self.envelope.trace, self.at);
+        let taken = Bringer { letter, kind, domain, from, trace, at }.take(self.reception.store())?;
+        self.tell(vec![taken.told], told);
+        if acceptances.is_empty() {
+            // Its story and the report are all that is kept.
+            let message = Prepared::from_bytes(&[])?;
+            let (deliveries, queue, story) = (Vec::new(), Vec::new(), Vec::new());
+            acceptances.push(Acceptance { message, received: at, deliveries, queue, report: None, trace, story });
+        }
+        if let Some(first) = acceptances.first_mut() {
+            first.report = taken.report;
+        }
+        Ok(())
     }
 
     fn story(&self, size: u64, head: &[u8], leads: &[Lead]) -> Vec<StoryEvent> {

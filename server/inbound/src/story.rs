@@ -109,6 +109,9 @@ pub(crate) fn accepted(
 
 fn lead_to(lead: &Lead) -> String {
     let to = &lead.recipient.address;
+    if lead.reports.is_some() {
+        return format!("{to} takes reports about our domains.");
+    }
     match (lead.inboxes.as_slice(), lead.forwards.as_slice()) {
         ([], []) => format!("For {to} it is in the queue."),
         (inboxes, []) => format!("For {to} it is in the inbox of {}.", list(inboxes)),
@@ -188,6 +191,7 @@ mod tests {
             recipient: NewRecipient { address: address("family@home.test"), orcpt: None, notify: None },
             inboxes: inboxes.iter().map(|text| address(text)).collect(),
             forwards: forwards.iter().map(|text| address(text)).collect(),
+            reports: None,
         };
         for (inboxes, forwards, text, addresses) in [
             (&[][..], &[][..], "For family@home.test it is in the queue.", 1),

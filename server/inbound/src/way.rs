@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use mailstead_message::received::{delivered_to, delivery_prefix, return_path};
 use mailstead_message::{Address, ReversePath};
 use mailstead_smtp::server::{MailFrom, RcptTo};
+use mailstead_message::report::ReportKind;
 use mailstead_store::{AccountId, Delivery, FlagSet, Into, NewQueueEntry, NewRecipient, Notify, Ret, Route, Target};
 
 /// The way of one message.
@@ -40,12 +41,18 @@ pub struct Lead {
     pub inboxes: Vec<Address>,
     /// Addresses in the world that an alias leads to.
     pub forwards: Vec<Address>,
+    /// It takes reports of that kind about our domains.
+    pub reports: Option<ReportKind>,
 }
 
 impl Lead {
+    fn to_nobody(recipient: NewRecipient) -> Self {
+        Self { recipient, inboxes: Vec::new(), forwards: Vec::new(), reports: None }
+    }
+
     /// True when it was written to an address in the world itself.
     pub fn is_remote(&self) -> bool {
-        self.inboxes.is_empty() && self.forwards.is_empty()
+        self.inboxes.is_empty() && self.forwards.is_empty() && self.reports.is_none()
     }
 
     /// True when the alias stands for one address in the world: that address takes over what the sender asked to be
@@ -91,8 +98,9 @@ impl Way {
                 if self.remote.insert(recipient.address.clone()) {
                     self.plain.remote.push(recipient.clone());
                 }
-                Some(Lead { recipient, inboxes: Vec::new(), forwards: Vec::new() })
+                Some(Lead::to_nobody(recipient))
             }
+            Route::Reports(kind) => Some(Lead { reports: Some(kind), ..Lead::to_nobody(recipient) }),
             Route::Targets(targets) => Some(self.add_local(recipient, targets)),
         }
     }
@@ -105,7 +113,7 @@ impl Way {
 
     fn add_local(&mut self, recipient: NewRecipient, targets: Vec<Target>) -> Lead {
         let mut accounts = Vec::new();
-        let mut lead = Lead { recipient, inboxes: Vec::new(), forwards: Vec::new() };
+        let mut lead = Lead::to_nobody(recipient);
         for target in targets {
             match target {
                 Target::Account { id, address, .. } => {

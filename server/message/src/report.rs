@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Domain;
+use crate::{Domain, LocalPart};
 
 /// Characters of a word of a peer's that are kept.
 pub const MAX_WORD: usize = 255;
@@ -352,7 +352,28 @@ impl TlsOutcome {
     }
 }
 
+impl ReportKind {
+    /// The local part that takes such reports at each of our domains.
+    pub fn local_part(self) -> &'static str {
+        match self {
+            Self::Tls => "tls-reports",
+            Self::Dmarc => "dmarc-reports",
+        }
+    }
+
+    /// The reports that a local part takes, if nobody has it.
+    pub fn taken_by(local: &LocalPart) -> Option<Self> {
+        let name = local.split_tag().0;
+        [Self::Tls, Self::Dmarc].into_iter().find(|kind| name.eq_ignore_ascii_case(kind.local_part()))
+    }
+}
+
 impl DmarcOutcome {
+    /// True when DMARC was satisfied.
+    pub fn passed(&self) -> bool {
+        self.dkim_aligned || self.spf_aligned
+    }
+
     /// Cuts what strangers have a say in to a size worth keeping: [`MAX_LIST`], [`MAX_WORD`].
     pub fn cut(&mut self) {
         self.overrides.truncate(MAX_LIST);

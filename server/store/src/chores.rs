@@ -1,7 +1,7 @@
-//! What the writer does when a minute has passed: drop old stories and tallies, give the disk back what deleted mail took.
+//! What the writer does when a minute has passed: drop old stories and reports, give the disk back what deleted mail took.
 
 use crate::engine::{Shared, transact};
-use crate::{Day, ReportKind, Store, StoreError, Timestamp};
+use crate::{Store, StoreError, Timestamp};
 
 /// Stories dropped in one transaction: each step lets waiting mail through.
 const STORIES_AT_ONCE: usize = 200;
@@ -9,8 +9,6 @@ const STORIES_AT_ONCE: usize = 200;
 const POLICIES_AT_ONCE: usize = 200;
 /// Bytes moved out of thin packs between two looks at the waiting mail.
 const BYTES_AT_ONCE: u64 = 16 << 20;
-/// Days after which a report that could not be sent is no news any more.
-const TALLY_DAYS: u32 = 14;
 
 /// Does one step of each chore. Failures are logged and tried again the next time.
 pub(crate) fn run(shared: &Shared) {
@@ -22,9 +20,7 @@ pub(crate) fn run(shared: &Shared) {
 fn step(shared: &Shared) -> Result<(), StoreError> {
     let before = stories_end(shared);
     transact(shared, |change| change.forget_stories(before, STORIES_AT_ONCE))?;
-    for kind in [ReportKind::Tls, ReportKind::Dmarc] {
-        transact(shared, |change| change.forget_tallies(kind, tallies_end()))?;
-    }
+    transact(shared, |change| change.forget_news(crate::now()))?;
     transact(shared, |change| change.forget_sts_policies(crate::now(), POLICIES_AT_ONCE))?;
     // On a full disk only the packs nobody needs are dropped, which takes no room.
     let mut budget = if shared.has_room(BYTES_AT_ONCE) { BYTES_AT_ONCE } else { 0 };
@@ -38,8 +34,8 @@ fn step(shared: &Shared) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Forgets old stories, tallies and policies, and gives back the disk that deleted mail took, all at once; the store does the same by
-    /// itself, some of it each minute. The pack that takes new mail stays as it is.
+    /// Forgets old stories, tallies, reports and policies, and gives back the disk that deleted mail took, all at once;
+    /// the store does the same by itself, some of it each minute. The pack that takes new mail stays as it is.
     ///
     /// # Errors
     /// As of any change; a pack that can't be read is logged and stays.
@@ -47,9 +43,7 @@ impl Store {
         let before = stories_end(self.shared());
         while self.lessen(move |change| change.forget_stories(before, STORIES_AT_ONCE)).await? > 0 {}
         self.lessen(|change| change.forget_sts_policies(crate::now(), usize::MAX)).await?;
-        for kind in [ReportKind::Tls, ReportKind::Dmarc] {
-            while self.lessen(move |change| change.forget_tallies(kind, tallies_end())).await? {}
-        }
+        while self.lessen(|change| change.forget_news(crate::now())).await? {}
         for pack in self.lessen(|change| change.thin_packs()).await? {
             loop {
                 match self.lessen(move |change| change.thin(pack, BYTES_AT_ONCE)).await {
@@ -69,11 +63,6 @@ impl Store {
 /// Stories that began before this are old.
 fn stories_end(shared: &Shared) -> Timestamp {
     Timestamp(crate::now().0 - i64::from(shared.options.story_days) * 24 * 60 * 60)
-}
-
-/// What was counted before this day is dropped.
-fn tallies_end() -> Day {
-    Day(Day::of(crate::now()).0.saturating_sub(TALLY_DAYS))
 }
 
 /// A pack with a damaged place must not keep the others from being thinned.

@@ -1,5 +1,6 @@
 //! Who exists: domains, accounts, aliases, passwords, settings; and where an address leads.
 
+use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, Domain};
 use mailstead_migrations::v1;
 use redb::{ReadTransaction, ReadableTable as _};
@@ -83,6 +84,8 @@ pub enum Route {
     Unknown,
     /// These, each once.
     Targets(Vec<Target>),
+    /// Reports about our domains are taken there, and nothing else.
+    Reports(ReportKind),
 }
 
 /// One place a message for a recipient goes to.

@@ -6,7 +6,7 @@ use mailstead_message::TraceId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BlobHash, MailboxId, MessageReader, ModSeq, NewQueueEntry, Prepared, Store, StoreError, StoryEvent,
+    AccountId, BlobHash, MailboxId, MessageReader, ModSeq, NewQueueEntry, NewReport, Prepared, Store, StoreError, StoryEvent,
     Timestamp, Uid,
 };
 
@@ -146,6 +146,8 @@ pub struct Acceptance {
     pub deliveries: Vec<Delivery>,
     /// Queue entries (more than one when reverse-paths differ, as with forwards).
     pub queue: Vec<NewQueueEntry>,
+    /// The report in it about our domains, if that is what it was sent for.
+    pub report: Option<NewReport>,
     /// Its story so far.
     pub trace: TraceId,
     /// Events to write with it.

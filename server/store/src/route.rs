@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, LocalPart};
 use mailstead_migrations::v1;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
@@ -19,13 +20,18 @@ const DUTIES: [&str; 3] = ["postmaster", "abuse", "mailer-daemon"];
 impl Store {
     /// Where an address leads: exact address, then without `+tag`, then the catch-all; aliases followed,
     /// each target once, at most 10 deep and 100 wide. `postmaster`, `abuse` and `mailer-daemon` of a domain of ours,
-    /// when nobody has them, lead to the server's first account.
+    /// when nobody has them, lead to the server's first account; `dmarc-reports` and `tls-reports`, when nobody has
+    /// them, take reports about our domains.
     pub fn route(&self, address: &Address) -> Result<Route, StoreError> {
         let directory = Directory::open(&self.shared().read()?)?;
         let Some(domain) = directory.domain(address)? else { return Ok(Route::NotLocal) };
         let mut walk = Walk::default();
         directory.follow(address, &mut walk, 0)?;
         if walk.targets.is_empty() && !walk.found {
+            // Before the catch-all: whoever has one wants letters, not machines' reports.
+            if let Some(kind) = ReportKind::taken_by(address.local()) {
+                return Ok(Route::Reports(kind));
+            }
             if let Some(catch_all) = &domain.catch_all {
                 directory.follow_anywhere(catch_all, &mut walk, 1)?;
             }

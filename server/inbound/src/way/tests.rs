@@ -110,6 +110,7 @@ fn one_forwarding_address_takes_the_senders_wishes_over_several_do_not() {
             },
             inboxes: inboxes.iter().map(|text| address(text)).collect(),
             forwards: forwards.iter().map(|text| address(text)).collect(),
+            reports: None,
         };
         let plain = lead(&["x@far.test"], &[]);
         let forwarded = plain.forwarded(address("x@far.test"));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod house;
+mod reports;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -51,6 +51,7 @@ async fn store_with_a_letter(folder: &std::path::Path) -> Store {
         received: Timestamp(jiff::Timestamp::now().as_second()),
         deliveries: Vec::new(),
         queue: vec![entry],
+        report: None,
         trace: TraceId::new(0, 1),
         story: Vec::new(),
     };

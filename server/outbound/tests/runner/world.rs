@@ -154,6 +154,7 @@ impl World {
             received: Timestamp(now() - sent.age),
             deliveries: Vec::new(),
             queue: vec![entry],
+            report: None,
             trace: TraceId::new(0, rand::random()),
             story: Vec::new(),
         };

@@ -30,6 +30,9 @@ impl Change<'_> {
                 self.keep(&acceptance.message)?;
                 self.enqueue(acceptance, entry)?;
             }
+            if let Some(report) = &acceptance.report {
+                self.add_report(report)?;
+            }
             self.tell(acceptance.trace, &acceptance.story)?;
         }
         Ok(())

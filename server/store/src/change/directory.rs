@@ -46,7 +46,8 @@ impl Change<'_> {
         let tables = self.write();
         tables.domains.remove(name.as_str())?;
         tables.settings.remove(setting(name).as_str())?;
-        self.remove_keys(name)
+        self.remove_keys(name)?;
+        self.remove_reports(name)
     }
 
     pub(crate) fn set_catch_all(&mut self, name: &Domain, target: Option<&Address>) -> Result<(), StoreError> {

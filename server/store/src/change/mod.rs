@@ -8,6 +8,7 @@ mod mailboxes;
 mod messages;
 mod policies;
 mod queue;
+mod reports;
 mod stories;
 pub(crate) mod tallies;
 

@@ -5,7 +5,7 @@ use redb::{ReadableTable as _, Table};
 
 use super::Change;
 use crate::tallies::tallies;
-use crate::{Acceptance, Day, ReportKind, StoreError};
+use crate::{Acceptance, Day, ReportKind, StoreError, Timestamp};
 
 /// Key of the number of a domain's rows of a day; under the empty domain, of all rows of the day.
 const ROWS: u8 = 0;
@@ -19,6 +19,10 @@ const MAX_ROWS: u64 = 2_000;
 /// Rows of one day: whoever writes in the name of a million domains must not fill the disk with it.
 const MAX_ROWS_OF_A_DAY: u64 = 50_000;
 
+/// Days after which a report that could not be sent is no news any more.
+const TALLY_DAYS: u32 = 14;
+/// Days a report of others is kept: long enough to compare with the year before.
+const REPORT_DAYS: i64 = 400;
 /// Tallies dropped in one transaction.
 const ROWS_AT_ONCE: usize = 5_000;
 
@@ -61,8 +65,17 @@ impl Change<'_> {
         Ok(true)
     }
 
+    /// Drops some of what is no news any more: old tallies, and old reports of others. True when there may be more.
+    pub(crate) fn forget_news(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let first = Day(Day::of(now).0.saturating_sub(TALLY_DAYS));
+        let tls = self.forget_tallies(ReportKind::Tls, first)?;
+        let dmarc = self.forget_tallies(ReportKind::Dmarc, first)?;
+        let reports = self.forget_reports(Timestamp(now.0 - REPORT_DAYS * 24 * 60 * 60))?;
+        Ok(tls || dmarc || reports)
+    }
+
     /// Drops some of what was counted before a day; true when there may be more.
-    pub(crate) fn forget_tallies(&mut self, kind: ReportKind, before: Day) -> Result<bool, StoreError> {
+    fn forget_tallies(&mut self, kind: ReportKind, before: Day) -> Result<bool, StoreError> {
         let end = (before.0, "", &[][..]);
         if self.side(tallies(kind))?.range(..end)?.next().is_none() {
             return Ok(false);

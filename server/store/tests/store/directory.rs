@@ -27,7 +27,21 @@ fn route(world: &World, text: &str) -> Vec<String> {
                 Target::Remote(address) => format!("remote {address}"),
             })
             .collect(),
+        Route::Reports(kind) => vec![format!("{} reports", kind.as_str())],
     }
+}
+
+#[tokio::test]
+async fn reports_have_addresses_of_their_own_unless_somebody_has_them() {
+    let (world, _) = World::with_alice().await;
+    world.store.set_catch_all(&Domain::parse("home.test").unwrap(), Some(address("alice@home.test"))).await.unwrap();
+    assert_eq!(route(&world, "DMARC-Reports@home.test"), ["dmarc reports"]);
+    assert_eq!(route(&world, "tls-reports+world@home.test"), ["tls reports"]);
+    assert_eq!(route(&world, "tls-reports@far.test"), ["not local"]);
+    alias(&world, "tls-reports@home.test", &["x@far.test"]).await;
+    world.store.add_address(&address("alice@home.test"), address("dmarc-reports@home.test")).await.unwrap();
+    assert_eq!(route(&world, "tls-reports@home.test"), ["remote x@far.test"]);
+    assert_eq!(route(&world, "dmarc-reports@home.test"), ["alice@home.test"]);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod mailboxes;
 mod model;
 mod policies;
 mod queue;
+mod reports;
 mod stories;
 mod tallies;
 mod world;

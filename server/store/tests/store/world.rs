@@ -129,6 +129,7 @@ pub(crate) fn acceptance(bytes: &[u8], deliveries: Vec<Delivery>) -> Acceptance 
         received: Timestamp(2_000),
         deliveries,
         queue: Vec::new(),
+        report: None,
         trace: trace(1),
         story: Vec::new(),
     }

@@ -13,6 +13,8 @@ use crate::report::{MAX_ROWS, Unreadable, complaint, word};
 const MAX_POLICIES: usize = 100;
 /// Failures under one policy.
 const MAX_FAILURES: usize = 1_000;
+/// Bytes of policies repeated in rows; beyond, rows only say which kind of policy it was.
+const MAX_REPEATED: usize = 1 << 20;
 /// What serde is told when a list is too long.
 const TOO_LONG: &str = "a list has too many entries";
 
@@ -35,9 +37,9 @@ pub fn read(json: &[u8]) -> Result<Report, Unreadable> {
     if file.policies.0.is_empty() {
         return Err(Unreadable::Missing("policy"));
     }
-    let (mut rows, mut untold) = (Vec::new(), file.untold);
+    let (mut rows, mut untold, mut room) = (Vec::new(), file.untold, MAX_REPEATED);
     for policy in file.policies.0 {
-        untold = untold.saturating_add(policy.rows(&mut rows)?);
+        untold = untold.saturating_add(policy.rows(&mut rows, &mut room)?);
         if rows.len() > MAX_ROWS {
             return Err(Unreadable::TooManyRows);
         }
@@ -125,7 +127,7 @@ struct Detail {
 
 impl Entry {
     /// Adds the rows under this policy; gives how much happened that no row tells.
-    fn rows(self, rows: &mut Vec<(TlsOutcome, u64)>) -> Result<u64, Unreadable> {
+    fn rows(self, rows: &mut Vec<(TlsOutcome, u64)>, room: &mut usize) -> Result<u64, Unreadable> {
         let Self { policy, summary, failure_details } = self;
         let domain = Domain::parse(policy.policy_domain.0.trim_end_matches('.'))
             .map_err(|_| Unreadable::Missing("domain it is about"))?;
@@ -134,17 +136,42 @@ impl Entry {
             "tlsa" => TlsPolicy::Tlsa { records: policy.policy_string.0 },
             _ => TlsPolicy::NotFound,
         };
+        let mut applied = || match room.checked_sub(size(&applied)) {
+            Some(left) => {
+                *room = left;
+                applied.clone()
+            }
+            None => bare(&applied),
+        };
         let mut told = 0_u64;
         for detail in failure_details.0 {
             let count = detail.failed_session_count;
             told = told.saturating_add(count);
             let failure = Some(detail.failure());
-            rows.push((TlsOutcome { domain: domain.clone(), policy: applied.clone(), failure }, count));
+            rows.push((TlsOutcome { domain: domain.clone(), policy: applied(), failure }, count));
         }
         if summary.good > 0 || told == 0 {
-            rows.push((TlsOutcome { domain, policy: applied, failure: None }, summary.good));
+            rows.push((TlsOutcome { domain, policy: applied(), failure: None }, summary.good));
         }
         Ok(summary.bad.saturating_sub(told))
+    }
+}
+
+/// Bytes of what a policy says.
+fn size(policy: &TlsPolicy) -> usize {
+    match policy {
+        TlsPolicy::Sts { lines, mx } => lines.iter().chain(mx).map(String::len).sum(),
+        TlsPolicy::Tlsa { records } => records.iter().map(String::len).sum(),
+        TlsPolicy::NotFound => 0,
+    }
+}
+
+/// The same kind of policy, saying nothing.
+fn bare(policy: &TlsPolicy) -> TlsPolicy {
+    match policy {
+        TlsPolicy::Sts { .. } => TlsPolicy::Sts { lines: Vec::new(), mx: Vec::new() },
+        TlsPolicy::Tlsa { .. } => TlsPolicy::Tlsa { records: Vec::new() },
+        TlsPolicy::NotFound => TlsPolicy::NotFound,
     }
 }
 

@@ -1,0 +1,167 @@
+//! What others report about our domains: kept, listed, and dropped in time.
+
+use mailstead_message::{Address, Domain};
+use mailstead_store::*;
+
+use crate::world::{World, acceptance, options, trace};
+
+const CAME: Timestamp = Timestamp(1_700_090_000);
+
+fn domain(text: &str) -> Domain {
+    Domain::parse(text).unwrap()
+}
+
+fn row(source: u32, passed: bool) -> DmarcOutcome {
+    DmarcOutcome {
+        domain: domain("home.test"),
+        published: DmarcPublished {
+            strict_dkim: false,
+            strict_spf: false,
+            policy: DmarcPolicy::Reject,
+            subdomains: None,
+            nonexistent: None,
+            testing: false,
+            percent: None,
+            failure_options: None,
+        },
+        source: std::net::Ipv4Addr::from_bits(source).into(),
+        disposition: DmarcPolicy::None,
+        dkim_aligned: passed,
+        spf_aligned: false,
+        overrides: Vec::new(),
+        header_from: domain("home.test"),
+        envelope_from: None,
+        envelope_to: None,
+        dkim: Vec::new(),
+        spf: None,
+    }
+}
+
+fn report(name: &str, begin: i64, rows: Vec<(DmarcOutcome, u64)>) -> Report {
+    Report {
+        organisation: "provider.test".to_owned(),
+        contact: "postmaster@provider.test".to_owned(),
+        id: name.to_owned(),
+        begin,
+        end: begin + 86_399,
+        findings: Findings::Dmarc(rows),
+        untold: 0,
+    }
+}
+
+fn new(report: Report, domains: &[&str], came: Timestamp) -> NewReport {
+    let domains = domains.iter().map(|name| domain(name)).collect();
+    NewReport::new(came, trace(1), Address::parse("noreply@provider.test").ok(), domains, report).unwrap()
+}
+
+fn rubbish(number: i64, came: Timestamp) -> NewReport {
+    NewReport::unreadable(
+        Timestamp(came.0 + number),
+        trace(1),
+        None,
+        (domain("home.test"), ReportKind::Tls),
+        &format!("{number}"),
+    )
+}
+
+async fn add(world: &World, reports: impl IntoIterator<Item = NewReport>) {
+    let acceptances = reports.into_iter().map(|report| {
+        let mut letter = acceptance(b"", Vec::new());
+        letter.report = Some(report);
+        letter
+    });
+    world.store.accept(acceptances.collect()).await.unwrap();
+}
+
+fn names(world: &World, about: Option<&str>) -> Vec<String> {
+    let about = about.map(domain);
+    let listed = world.store.reports(about.as_ref(), 10_000).unwrap();
+    listed.into_iter().map(|entry| entry.head.gist.map_or_else(|why| format!("!{why}"), |gist| gist.name)).collect()
+}
+
+#[tokio::test]
+async fn a_report_is_listed_under_each_of_its_domains_and_told_in_full() {
+    let world = World::new(options()).await;
+    let whole = report("one", 1_700_000_000, vec![(row(1, true), 30), (row(2, false), 1)]);
+    add(&world, [new(whole.clone(), &["home.test", "shop.test"], CAME)]).await;
+    add(&world, [new(report("older", 1_600_000_000, Vec::new()), &["home.test"], CAME), rubbish(0, CAME)]).await;
+    let world = world.reopened(|_| {});
+    assert_eq!(names(&world, None), ["!0", "older", "one"], "the latest first");
+    assert_eq!(names(&world, Some("home.test")), ["!0", "one", "older"], "by the time they are about");
+    assert_eq!(names(&world, Some("shop.test")), ["one"]);
+    assert_eq!(names(&world, Some("far.test")), Vec::<String>::new());
+    let entry = world.store.reports(Some(&domain("shop.test")), 1).unwrap().remove(0);
+    let gist = entry.head.gist.clone().unwrap();
+    assert_eq!((gist.good, gist.bad, gist.organisation.as_str()), (30, 1, "provider.test"));
+    assert_eq!(world.store.report(entry.id).unwrap(), Some((entry.head, Some(whole))));
+    assert_eq!(world.store.report(999).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_report_that_comes_again_is_kept_once() {
+    let world = World::new(options()).await;
+    let again = || new(report("one", 1_700_000_000, Vec::new()), &["home.test"], CAME);
+    add(&world, [again(), again()]).await;
+    add(&world, [again(), new(report("two", 1_700_000_000, Vec::new()), &["home.test"], CAME)]).await;
+    assert_eq!(names(&world, Some("home.test")), ["two", "one"]);
+}
+
+#[tokio::test]
+async fn rubbish_drives_out_rubbish_alone() {
+    let world = World::new(options()).await;
+    add(&world, [new(report("one", 1_600_000_000, Vec::new()), &["home.test"], CAME)]).await;
+    add(&world, (0..150).map(|number| rubbish(number, CAME))).await;
+    let left = names(&world, Some("home.test"));
+    assert_eq!(left.len(), 101);
+    assert_eq!((left[0].as_str(), left[99].as_str(), left[100].as_str()), ("!149", "!50", "one"));
+    assert_eq!(names(&world, None).len(), 101);
+}
+
+#[tokio::test]
+async fn too_many_reports_drop_the_oldest() {
+    let world = World::new(options()).await;
+    add(&world, (0..2_010).map(|day| new(report("x", day * 86_400, Vec::new()), &["home.test"], CAME))).await;
+    let left = world.store.reports(Some(&domain("home.test")), 10_000).unwrap();
+    assert_eq!(left.len(), 2_000);
+    assert_eq!(left.last().unwrap().head.gist.as_ref().unwrap().begin, 10 * 86_400);
+}
+
+#[tokio::test]
+async fn of_a_huge_report_the_frequent_rows_are_kept_and_the_others_counted() {
+    let world = World::new(options()).await;
+    let mut state = 1_u32;
+    let rows = (0..10_000_u32).map(|number| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mut row = row(state, false);
+        row.dkim.push(DkimAuth {
+            domain: format!("{state:x}{:x}.test", state.rotate_left(13) ^ number),
+            selector: format!("{:x}", state.wrapping_mul(2_654_435_761)),
+            result: AuthResult::Fail,
+        });
+        (row, u64::from(number) + 1)
+    });
+    let rows: Vec<_> = rows.collect();
+    let total: u64 = rows.iter().map(|(_, count)| count).sum();
+    add(&world, [new(report("huge", 1_700_000_000, rows), &["home.test"], CAME)]).await;
+    let id = world.store.reports(None, 1).unwrap()[0].id;
+    let (head, kept) = world.store.report(id).unwrap().unwrap();
+    let kept = kept.unwrap();
+    let Findings::Dmarc(rows) = kept.findings else { panic!("it is DMARC's") };
+    assert_eq!(head.gist.unwrap().bad, total);
+    assert!(rows.len() < 10_000 && rows[0].1 == 10_000, "{}", rows.len());
+    assert_eq!(rows.iter().map(|(_, count)| count).sum::<u64>() + kept.untold, total);
+}
+
+#[tokio::test]
+async fn old_reports_are_forgotten_and_those_of_a_removed_domain() {
+    let world = World::new(options()).await;
+    let now = Timestamp(jiff::Timestamp::now().as_second());
+    let old = Timestamp(now.0 - 401 * 86_400);
+    add(&world, (0..300).map(|day| new(report("old", day, Vec::new()), &["home.test"], old))).await;
+    add(&world, [new(report("new", 5, Vec::new()), &["home.test"], now)]).await;
+    world.store.tidy().await.unwrap();
+    assert_eq!(names(&world, None), ["new"]);
+    assert_eq!(names(&world, Some("home.test")), ["new"]);
+    world.store.remove_domain(&domain("home.test")).await.unwrap();
+    assert_eq!(names(&world, None), Vec::<String>::new());
+}
