@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows the appliance's insides: a [`Demo`] is the real binary with the tiny internet around it, a
 //! [`Wire`] is one connection spoken by hand, [`Smtp`] and [`Imap`] are the two small clients the load tests and the
-//! benchmark share, a [`Tool`] is somebody else's program, and [`Postfix`] and [`Dovecot`] are the peers, each with
+//! benchmark share, a [`Tool`] is somebody else's program, and [`Postfix`], [`Dovecot`] and [`Bind`] are the peers, each with
 //! its own configuration folder, on loopback and high ports.
 //!
 //! **Invariants:** every wait has a deadline and says what it waited for; every process dies with the value that
@@ -11,6 +11,7 @@
 //! Start reading at [`Demo`].
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation here is a failed test")]
 
+pub mod bind;
 pub mod demo;
 pub mod dovecot;
 pub mod imap;
@@ -24,6 +25,7 @@ pub mod tool;
 pub mod wait;
 pub mod wire;
 
+pub use bind::{Bind, Signed};
 pub use demo::{Account, Demo, Server};
 pub use dovecot::Dovecot;
 pub use imap::Imap;

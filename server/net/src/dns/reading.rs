@@ -7,7 +7,7 @@ use hickory_resolver::proto::dnssec::Proof;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
-use super::{DnsError, MAX_NEGATIVE_TTL, MAX_TTL, temporary};
+use super::{DnsError, MAX_NEGATIVE_TTL, MAX_TTL, temporary, wildcard};
 
 /// What a message says of the name it was asked about.
 #[derive(Debug)]
@@ -92,12 +92,13 @@ impl Reader<'_> {
     }
 
     /// Secure, insecure, or not to be believed.
-    fn proof<'r>(&self, records: impl Iterator<Item = &'r Record>) -> Result<bool, DnsError> {
+    fn proof<'r>(&self, kind: RecordType, records: impl Iterator<Item = &'r Record>) -> Result<bool, DnsError> {
         if !self.manner.proved {
             return Ok(false);
         }
         let mut secure = true;
-        for proof in records.map(|record| record.proof).chain(self.denial) {
+        let denial = self.denial.filter(|_| !wildcard::is_proved(self.message, self.name, kind));
+        for proof in records.map(|record| record.proof).chain(denial) {
             match proof {
                 Proof::Secure => {}
                 Proof::Insecure => secure = false,
@@ -114,7 +115,7 @@ impl Reader<'_> {
 
     fn positive<'r>(&self, records: impl Iterator<Item = &'r Record>) -> Result<Reading, DnsError> {
         let records: Vec<&Record> = records.collect();
-        let secure = self.proof(records.iter().copied())?;
+        let secure = self.proof(self.kind, records.iter().copied())?;
         let ttl = records.iter().map(|record| record.ttl).min().unwrap_or_default();
         let says = Says::Records(records.into_iter().map(|record| record.data.clone()).collect());
         Ok(Reading { says, secure, ttl: seconds(ttl).min(MAX_TTL) })
@@ -127,7 +128,7 @@ impl Reader<'_> {
             return Err(DnsError::Temporary(format!("{} is an alias of several names", self.name)));
         }
         let RData::CNAME(target) = &alias.data else { return Err(self.bogus()) };
-        let (secure, says) = match self.proof(std::iter::once(*alias)) {
+        let (secure, says) = match self.proof(RecordType::CNAME, std::iter::once(*alias)) {
             Ok(secure) => (secure, Says::Alias(target.0.clone())),
             // The missing proof may be about the alias's target, which is asked for on its own.
             Err(error) if alias.proof == Proof::Secure => (false, Says::Unclear(error)),

@@ -117,7 +117,7 @@ impl Resolver {
 
     /// Whether who answers this knows the zone by heart.
     pub(super) async fn is_answered_with_authority(&self, name: &Name, kind: RecordType) -> Result<bool, DnsError> {
-        let message = self.inner.get(name, kind).await.map_err(|error| temporary(&error))?;
+        let message = self.inner.source_says(name, kind).await.map_err(|error| temporary(&error))?;
         Ok(message.metadata.authoritative)
     }
 
@@ -205,6 +205,29 @@ impl Inner {
     }
 
     async fn step(&self, name: &Name, kind: RecordType) -> Result<Reading, DnsError> {
+        match self.step_proved(name, kind).await {
+            Err(DnsError::Bogus(_)) if self.is_below_unsigned(name).await => {
+                let reading =
+                    read(self.source_says(name, kind).await, name, kind, Manner { proved: false, ..self.manner() });
+                reading.map(|reading| Reading { secure: false, ..reading })
+            }
+            reading => reading,
+        }
+    }
+
+    /// True when a zone above is proved to be unsigned. The library misses that when there are signatures further down.
+    async fn is_below_unsigned(&self, name: &Name) -> bool {
+        for labels in 1..usize::from(name.num_labels()) {
+            match self.read(&name.trim_to(labels), RecordType::SOA).await {
+                Ok(Reading { secure: false, says: Says::Records(_), .. }) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    async fn step_proved(&self, name: &Name, kind: RecordType) -> Result<Reading, DnsError> {
         let reading = self.read(name, kind).await?;
         let Says::Unclear(error) = reading.says else { return Ok(reading) };
         let alias = self.read(name, RecordType::CNAME).await?;
@@ -217,21 +240,28 @@ impl Inner {
         }
     }
 
-    async fn read(&self, name: &Name, kind: RecordType) -> Result<Reading, DnsError> {
-        let manner = Manner { proved: self.proving.is_some(), own_way: matches!(self.source, Source::Roots(_)) };
-        read(self.get(name, kind).await, name, kind, manner)
+    fn manner(&self) -> Manner {
+        Manner { proved: self.proving.is_some(), own_way: matches!(self.source, Source::Roots(_)) }
     }
 
-    async fn get(&self, name: &Name, kind: RecordType) -> Result<Message, NetError> {
-        let query = Query::query(name.clone(), kind);
-        let mut options = DnsRequestOptions::default();
-        options.edns_set_dnssec_ok = self.proving.is_some();
-        let answer = match &self.proving {
-            Some(proving) => proving.lookup(query, options).first_answer().await,
-            None => self.source.lookup(query, options).first_answer().await,
+    async fn read(&self, name: &Name, kind: RecordType) -> Result<Reading, DnsError> {
+        let says = match &self.proving {
+            Some(proving) => get(proving, name, kind).await,
+            None => self.source_says(name, kind).await,
         };
-        answer.map(|response| response.into_message())
+        read(says, name, kind, self.manner())
     }
+
+    async fn source_says(&self, name: &Name, kind: RecordType) -> Result<Message, NetError> {
+        get(&self.source, name, kind).await
+    }
+}
+
+async fn get(handle: &impl DnsHandle, name: &Name, kind: RecordType) -> Result<Message, NetError> {
+    let mut options = DnsRequestOptions::default();
+    options.edns_set_dnssec_ok = handle.is_verifying_dnssec();
+    let answer = handle.lookup(Query::query(name.clone(), kind), options).first_answer().await;
+    answer.map(|response| response.into_message())
 }
 
 impl Dns for Resolver {

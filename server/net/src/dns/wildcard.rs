@@ -1,0 +1,53 @@
+//! Whether a wildcard's records may stand for a name: only where nothing closer exists (RFC 4035 5.3.4).
+//!
+//! The library demands that the wildcard itself be denied as well, and so rejects most rightly signed answers by NSEC.
+
+use hickory_resolver::proto::dnssec::Proof;
+use hickory_resolver::proto::dnssec::rdata::{DNSSECRData, NSEC};
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+
+/// True when a proved NSEC record shows that `name`, or what of it is one label longer than the wildcard's own parent,
+/// does not exist. The signatures of all records must have been checked before.
+pub(super) fn is_proved(message: &Message, name: &Name, kind: RecordType) -> bool {
+    let signatures = message.answers.iter().filter(|record| record.proof == Proof::Secure && record.name == *name);
+    let expanded = signatures.filter_map(|record| match &record.data {
+        RData::DNSSEC(DNSSECRData::RRSIG(signature)) if signature.input().type_covered == kind => {
+            Some(signature.input())
+        }
+        _ => None,
+    });
+    let mut expanded = expanded.peekable();
+    expanded.peek().is_some()
+        && expanded.all(|signature| {
+            let closest = signature.num_labels;
+            closest < name.num_labels() && {
+                let next_closer = name.trim_to(usize::from(closest) + 1);
+                message
+                    .authorities
+                    .iter()
+                    .filter(|record| signature.signer_name.zone_of(&record.name))
+                    .any(|record| proved_nsec(record).is_some_and(|nsec| denies(&record.name, nsec, &next_closer)))
+            }
+        })
+}
+
+fn proved_nsec(record: &Record) -> Option<&NSEC> {
+    match &record.data {
+        RData::DNSSEC(DNSSECRData::NSEC(nsec)) if record.proof == Proof::Secure => Some(nsec),
+        _ => None,
+    }
+}
+
+/// True when the NSEC record lies around the name, and neither the name nor anything below it exists.
+fn denies(owner: &Name, nsec: &NSEC, name: &Name) -> bool {
+    let next = nsec.next_domain_name();
+    let types = nsec.type_set();
+    // Of a parent's record at a delegation nothing follows for what is below (RFC 6840 4.1).
+    let delegation = types.contains(RecordType::NS) && !types.contains(RecordType::SOA);
+    if owner.zone_of(name) && (delegation || types.contains(RecordType::DNAME)) {
+        return false;
+    }
+    let last = next <= owner;
+    owner < name && (name < next || last) && !name.zone_of(next)
+}

@@ -1,0 +1,149 @@
+//! Answers proved by signatures, against Debian's BIND: through a resolver that passes signatures along, and by our own
+//! way down from the root.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use mailstead_net::dns::{Anchors, Dns, DnsError, Kind, Resolver, Roots};
+use mailstead_tests::bind::Layers;
+use mailstead_tests::{Bind, Signed};
+
+const HOST: &str = "mail A 192.0.2.1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"\n_25._tcp.mail TLSA 3 1 1 \
+                    aabbccddaabbccddaabbccddaabbccddaabbccddaabbccddaabbccddaabbccdd\n";
+
+fn zones() -> Bind {
+    let aliases = "www CNAME mail\nout CNAME mail.unsigned.test.\nlost CNAME nowhere.signed3.test.\n\
+                   away CNAME nowhere.unsigned.test.\n*.wild TXT \"any\"\nend CNAME mail.expired.test.\n";
+    let strange = "www CNAME mail\nin CNAME mail.signed.test.\ncircle CNAME circle2\ncircle2 CNAME circle\n\
+                   lost CNAME nowhere.signed.test.\n";
+    Bind::start(&[
+        ("signed.test", &format!("{HOST}{aliases}"), Signed::Nsec),
+        ("signed3.test", &format!("{HOST}*.wild TXT \"any\"\n"), Signed::Nsec3),
+        ("unsigned.test", &format!("{HOST}{strange}"), Signed::No),
+        ("island.test", HOST, Signed::Island),
+        ("expired.test", HOST, Signed::Expired),
+        ("forged.test", HOST, Signed::Forged),
+        ("stripped.test", HOST, Signed::Stripped),
+        ("below.unsigned.test", HOST, Signed::Nsec),
+    ])
+}
+
+fn both(bind: &Bind, layers: &Layers) -> [(&'static str, Resolver); 2] {
+    let anchors = Anchors::from_file(&bind.trust_anchor()).unwrap();
+    let roots = Roots { addresses: vec![layers.root.ip()], experimental_port: Some(layers.root.port()) };
+    [
+        ("through a resolver", Resolver::proving_servers(&[bind.address()], &anchors).unwrap()),
+        ("from the root", Resolver::recursive(&roots, &anchors).unwrap()),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_signed_is_secure_and_what_is_not_is_insecure() {
+    let bind = zones();
+    let layers = bind.layers();
+    for (how, resolver) in both(&bind, &layers) {
+        resolver.proves_the_root().await.unwrap_or_else(|error| panic!("{how}: {error}"));
+        for (zone, secure) in [
+            ("signed.test", true),
+            ("signed3.test", true),
+            ("unsigned.test", false),
+            ("island.test", false),
+            ("below.unsigned.test", false),
+        ] {
+            for (name, kind) in [
+                (format!("mail.{zone}"), Kind::A),
+                (zone.to_owned(), Kind::Mx),
+                (format!("_25._tcp.mail.{zone}"), Kind::Tlsa),
+            ] {
+                let answer = resolver.ask(&name, kind).await.unwrap_or_else(|e| panic!("{how}: {name}: {e}"));
+                assert_eq!(answer.secure, secure, "{how}: {name}");
+                assert_eq!(answer.records.len(), 1, "{how}: {name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn aliases_are_as_secure_as_their_weakest_step() {
+    let bind = zones();
+    let layers = bind.layers();
+    for (how, resolver) in both(&bind, &layers) {
+        for (name, secure) in [
+            ("www.signed.test", true),
+            ("out.signed.test", false),
+            ("www.unsigned.test", false),
+            ("in.unsigned.test", false),
+        ] {
+            let answer = resolver.ask(name, Kind::A).await.unwrap_or_else(|e| panic!("{how}: {name}: {e}"));
+            assert_eq!(answer.secure, secure, "{how}: {name}");
+        }
+        for lost in ["lost.signed.test", "away.signed.test", "lost.unsigned.test"] {
+            assert_eq!(resolver.ask(lost, Kind::A).await, Err(DnsError::NoName), "{how}: {lost}");
+        }
+        let circle = resolver.ask("circle.unsigned.test", Kind::A).await.unwrap_err();
+        assert!(matches!(circle, DnsError::Temporary(_)), "{how}: {circle}");
+        let bad_end = resolver.ask("end.signed.test", Kind::A).await.unwrap_err();
+        assert!(matches!(bad_end, DnsError::Bogus(_)), "{how}: {bad_end}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_told_from_what_has_no_such_record() {
+    let bind = zones();
+    let layers = bind.layers();
+    for (how, resolver) in both(&bind, &layers) {
+        for zone in ["signed.test", "signed3.test", "unsigned.test", "island.test", "below.unsigned.test"] {
+            let ask = async |name: &str, kind| resolver.ask(&format!("{name}.{zone}"), kind).await;
+            assert_eq!(ask("nowhere", Kind::A).await, Err(DnsError::NoName), "{how}: {zone}");
+            assert_eq!(ask("_443._tcp.mail", Kind::Tlsa).await, Err(DnsError::NoName), "{how}: {zone}");
+            assert_eq!(ask("mail", Kind::Tlsa).await, Err(DnsError::NoRecords), "{how}: {zone}");
+            assert_eq!(ask("_tcp.mail", Kind::A).await, Err(DnsError::NoRecords), "{how}: {zone}");
+        }
+        assert_eq!(resolver.ask("nowhere.", Kind::A).await, Err(DnsError::NoName), "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_wildcard_is_secure_where_it_applies() {
+    let bind = zones();
+    let layers = bind.layers();
+    for (how, resolver) in both(&bind, &layers) {
+        for zone in ["signed.test", "signed3.test"] {
+            let name = format!("some.wild.{zone}");
+            let answer = resolver.txt(&name).await.unwrap_or_else(|e| panic!("{how}: {name}: {e}"));
+            assert!(answer.secure, "{how}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_signatures_are_bogus_and_never_a_permanent_no() {
+    let bind = zones();
+    let layers = bind.layers();
+    for (how, resolver) in both(&bind, &layers) {
+        for name in ["mail.expired.test", "mail.forged.test", "mail.stripped.test"] {
+            let error = resolver.ask(name, Kind::A).await.unwrap_err();
+            assert!(matches!(error, DnsError::Bogus(_)), "{how}: {name}: {error}");
+        }
+        for name in ["nowhere.expired.test", "nowhere.stripped.test", "_443._tcp.mail.stripped.test"] {
+            let error = resolver.ask(name, Kind::Tlsa).await.unwrap_err();
+            assert!(matches!(error, DnsError::Bogus(_)), "{how}: {name}: {error}");
+        }
+        // The forged zone's other records are as they were signed.
+        assert!(resolver.ask("forged.test", Kind::Mx).await.unwrap().secure, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_right_key_everything_signed_is_bogus() {
+    let (bind, other) = (zones(), Bind::start(&[]));
+    let anchors = Anchors::from_file(&other.trust_anchor()).unwrap();
+    let resolver = Resolver::proving_servers(&[bind.address()], &anchors).unwrap();
+    assert!(resolver.proves_the_root().await.is_err());
+    let error = resolver.ask("mail.signed.test", Kind::A).await.unwrap_err();
+    assert!(matches!(error, DnsError::Bogus(_)), "{error}");
+    // Believed without proof, it is there.
+    let believing = Resolver::with_servers(&[bind.address()]).unwrap();
+    let answer = believing.addresses("mail.signed.test").await.unwrap();
+    assert_eq!((answer.records, answer.secure), (vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))], false));
+}
