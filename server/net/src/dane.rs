@@ -127,3 +127,132 @@ fn contents(sequence: &[u8]) -> Option<&[u8]> {
     (*tag == 0x30 && length_octets <= 3).then_some(())?;
     rest.get(length_octets..)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    /// An authority, one below it, and what they sign.
+    struct World {
+        root: CertificateDer<'static>,
+        middle: CertificateDer<'static>,
+        issuer: Issuer<'static, KeyPair>,
+    }
+
+    fn authority(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (root_key, middle_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+            let params = authority("root");
+            let root = params.self_signed(&root_key).unwrap().der().clone();
+            let top = Issuer::new(params, root_key);
+            let params = authority("middle");
+            let middle = params.signed_by(&middle_key, &top).unwrap().der().clone();
+            Self { root, middle, issuer: Issuer::new(params, middle_key) }
+        }
+
+        fn leaf(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
+            let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            change(&mut params);
+            params.signed_by(&KeyPair::generate().unwrap(), &self.issuer).unwrap().der().clone()
+        }
+    }
+
+    fn expired(params: &mut CertificateParams) {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+
+    fn record(usage: u8, selector: u8, matching: u8, certificate: &CertificateDer<'_>) -> Tlsa {
+        let (_, parsed) = X509Certificate::from_der(certificate).unwrap();
+        let selected = if selector == 0 { certificate.as_ref() } else { parsed.public_key().raw };
+        let data = match matching {
+            0 => selected.to_vec(),
+            1 => digest::digest(&digest::SHA256, selected).as_ref().to_vec(),
+            _ => digest::digest(&digest::SHA512, selected).as_ref().to_vec(),
+        };
+        Tlsa { usage, selector, matching, data }
+    }
+
+    fn look(records: &[Tlsa], leaf: &CertificateDer<'_>, chain: &[&CertificateDer<'static>]) -> Result<String, Flaw> {
+        let chain: Vec<_> = chain.iter().map(|certificate| (*certificate).clone()).collect();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_790_000_000));
+        let dane = Dane::new(records, &["mx.world.test", "world.test"]).unwrap();
+        dane.look(leaf, &chain, now).map_err(|fault| fault.flaw)
+    }
+
+    #[test]
+    fn a_servers_own_record_needs_neither_name_nor_time_nor_authority() {
+        let (world, other) = (World::new(), World::new());
+        let leaf = world.leaf("elsewhere.test", expired);
+        for selector in [0, 1] {
+            for matching in [0, 1, 2] {
+                let right = record(3, selector, matching, &leaf);
+                assert!(look(std::slice::from_ref(&right), &leaf, &[]).unwrap().contains("TLSA record 3"));
+                let wrong = record(3, selector, matching, &other.leaf("mx.world.test", |_| {}));
+                assert_eq!(look(std::slice::from_ref(&wrong), &leaf, &[]), Err(Flaw::Tlsa));
+                assert!(look(&[wrong, right], &leaf, &[]).is_ok(), "one of several is enough");
+            }
+        }
+    }
+
+    #[test]
+    fn an_authoritys_record_needs_a_chain_a_name_and_a_time() {
+        let (world, other) = (World::new(), World::new());
+        let good = world.leaf("mx.world.test", |_| {});
+        for selector in [0, 1] {
+            for matching in [0, 1, 2] {
+                let records = [record(2, selector, matching, &world.root)];
+                let chain = [&world.middle, &world.root];
+                assert!(look(&records, &good, &chain).unwrap().contains("TLSA record 2"), "{selector} {matching}");
+                assert!(look(&records, &world.leaf("world.test", |_| {}), &chain).is_ok(), "the domain's name");
+                assert_eq!(look(&records, &world.leaf("far.test", |_| {}), &chain), Err(Flaw::Name));
+                assert_eq!(look(&records, &world.leaf("mx.world.test", expired), &chain), Err(Flaw::Expired));
+                let stranger = other.leaf("mx.world.test", |_| {});
+                assert_eq!(look(&records, &stranger, &[&other.middle, &world.root]), Err(Flaw::NotTrusted));
+                assert!(look(&records, &stranger, &[&other.middle, &other.root]).is_err());
+                // The authority in between may be named as well.
+                let records = [record(2, selector, matching, &world.middle)];
+                assert!(look(&records, &good, &[&world.middle]).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_a_record_holds_in_full_may_be_missing_from_the_chain() {
+        let world = World::new();
+        let good = world.leaf("mx.world.test", |_| {});
+        for selector in [0, 1] {
+            assert!(look(&[record(2, selector, 0, &world.root)], &good, &[&world.middle]).is_ok(), "{selector}");
+            assert_eq!(look(&[record(2, selector, 1, &world.root)], &good, &[&world.middle]), Err(Flaw::Tlsa));
+        }
+        let bare = Tlsa { usage: 2, selector: 1, matching: 0, data: b"rubbish".to_vec() };
+        assert!(look(&[bare], &good, &[&world.middle]).is_err());
+    }
+
+    #[test]
+    fn records_that_cannot_be_used_are_none() {
+        let leaf = World::new().leaf("mx.world.test", |_| {});
+        let good = record(3, 1, 1, &leaf);
+        for (usage, selector, matching) in [(0, 1, 1), (1, 1, 1), (4, 1, 1), (255, 1, 1), (3, 2, 1), (3, 1, 3)] {
+            let record = Tlsa { usage, selector, matching, data: good.data.clone() };
+            assert!(Dane::new(&[record], &[]).is_none(), "{usage} {selector} {matching}");
+        }
+        for (matching, length) in [(0, 0), (1, 31), (1, 64), (2, 32)] {
+            let record = Tlsa { usage: 3, selector: 1, matching, data: vec![0; length] };
+            assert!(Dane::new(&[record], &[]).is_none(), "{matching} {length}");
+        }
+        let unusable = Tlsa { usage: 1, ..good.clone() };
+        assert!(look(&[unusable, good], &leaf, &[]).is_ok());
+    }
+}

@@ -30,7 +30,7 @@ pub struct Fetched {
 /// # Errors
 /// A sentence without a full stop: the connection broke, it is no HTTP, or the body is larger than `max_body`.
 pub async fn get(stream: Stream, host: &str, path: &str, max_body: usize) -> Result<Fetched, String> {
-    let broken = |error: hyper::Error| format!("the answer can't be read: {error}").escape_debug().to_string();
+    let broken = |error: hyper::Error| format!("the answer can't be read: {}", error.to_string().escape_debug());
     let request = Request::get(path)
         .header(HOST, host)
         .header(USER_AGENT, concat!("Mailstead/", env!("CARGO_PKG_VERSION")))
@@ -59,7 +59,7 @@ async fn read(response: Response<Incoming>, max_body: usize) -> Result<Fetched, 
     let mut incoming = response.into_body();
     let mut body = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
-        let frame = frame.map_err(|error| format!("the answer breaks off: {error}").escape_debug().to_string())?;
+        let frame = frame.map_err(|error| format!("the answer breaks off: {}", error.to_string().escape_debug()))?;
         let Some(data) = frame.data_ref() else { continue };
         if body.len() + data.len() > max_body {
             return Err(format!("the answer is larger than {max_body} octets"));

@@ -146,15 +146,14 @@ impl Stream {
     /// # Errors
     /// The handshake failed, took too long, or the certificate is not what was asked for.
     pub async fn connect_tls(self, tls: &ClientTls, host: &str) -> Result<Self, TlsFault> {
-        let broken = |error: io::Error| TlsFault::new(Flaw::Handshake, error.to_string());
-        let tcp = self.into_plain().map_err(broken)?;
+        let tcp = self.into_plain().map_err(|error| TlsFault::broken(&error))?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| TlsFault::new(Flaw::Name, format!("{} is not a server's name", host.escape_debug())))?;
         let (config, watch) = tls.connection()?;
         let stream = match timeout(HANDSHAKE_TIMEOUT, TlsConnector::from(config).connect(name, tcp)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(watch.fault(&error)),
-            Err(_) => return Err(broken(too_slow())),
+            Err(_) => return Err(TlsFault::broken(&too_slow())),
         };
         let info = TlsInfo::of(stream.get_ref().1, Some(host.to_owned()));
         Ok(Self { io: Io::Client(Box::new(stream)), tls: Some(info), certificate: watch.seen() })

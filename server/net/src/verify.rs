@@ -35,7 +35,7 @@ pub enum Flaw {
 pub struct TlsFault {
     /// For programs.
     pub flaw: Flaw,
-    /// For people, without a full stop.
+    /// For people, without a full stop; what is a peer's in it is escaped.
     pub text: String,
 }
 
@@ -43,6 +43,11 @@ impl TlsFault {
     /// Puts both together.
     pub fn new(flaw: Flaw, text: impl Into<String>) -> Self {
         Self { flaw, text: text.into() }
+    }
+
+    /// The handshake came to nothing.
+    pub fn broken(error: &io::Error) -> Self {
+        Self::new(Flaw::Handshake, format!("the handshake failed: {}", error.to_string().escape_debug()))
     }
 }
 
@@ -153,7 +158,7 @@ const NAMES_TOLD: usize = 5;
 
 fn fault_of(error: &rustls::Error) -> TlsFault {
     let rustls::Error::InvalidCertificate(what) = error else {
-        return TlsFault::new(Flaw::Handshake, error.to_string());
+        return TlsFault::new(Flaw::Handshake, error.to_string().escape_debug().to_string());
     };
     let (flaw, text) = match what {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -203,7 +208,7 @@ impl Watch {
     pub(crate) fn fault(&self, error: &io::Error) -> TlsFault {
         match self.seen() {
             Some(Err(fault)) if self.tls.strict => fault,
-            _ => TlsFault::new(Flaw::Handshake, format!("the handshake failed: {error}")),
+            _ => TlsFault::broken(error),
         }
     }
 }

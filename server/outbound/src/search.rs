@@ -279,7 +279,7 @@ impl<'a> Search<'a> {
         match greeted.map_err(starttls_refused) {
             Err(ClientError::Tls(fault)) if self.demand.is_wish_only() => {
                 self.count(peer, Some(&fault));
-                told.push(format!("TLS with {peer} failed ({}); connecting again without.", fault.text.escape_debug()));
+                told.push(format!("TLS with {peer} failed ({fault}); connecting again without."));
                 let client = self.greet(peer, Tls::Never, login).await.map_err(|error| Misfortune::of(peer, &error))?;
                 told.extend(self.breach(peer, Some(&fault)));
                 Ok(client)
@@ -320,8 +320,8 @@ impl<'a> Search<'a> {
     /// What a policy in testing would not have let pass.
     fn breach(&self, peer: &Peer, fault: Option<&TlsFault>) -> Option<String> {
         let fault = fault.filter(|_| matches!(self.demand, Demand::Tested))?;
-        let (domain, why) = (self.destination, fault.text.escape_debug());
-        Some(format!("Were the MTA-STS policy of {domain} in force, {peer} would be passed over: {why}."))
+        let domain = self.destination;
+        Some(format!("Were the MTA-STS policy of {domain} in force, {peer} would be passed over: {fault}."))
     }
 
     /// A server that does not show what it must.
@@ -344,7 +344,7 @@ impl<'a> Search<'a> {
         let certificate = match client.certificate() {
             None => author,
             Some(Ok(how)) => format!("; its certificate is {how}{author}"),
-            Some(Err(fault)) => format!("{author}; {}, which nobody forbids", fault.text.escape_debug()),
+            Some(Err(fault)) => format!("{author}; {fault}, which nobody forbids"),
         };
         format!("Connected to {peer} with {} ({}){certificate}.", tls.version, tls.cipher)
     }

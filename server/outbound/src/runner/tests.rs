@@ -34,6 +34,19 @@ impl Dns for Here {
     }
 }
 
+/// The same, and a policy is said to be somewhere.
+struct WithPolicy;
+
+impl Dns for WithPolicy {
+    fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>> {
+        if (name, kind) == ("_mta-sts.world.test", Kind::Txt) {
+            let record = Data::Txt(b"v=STSv1; id=1;".to_vec());
+            return Box::pin(std::future::ready(Ok(Answer::insecure(vec![record]))));
+        }
+        Here.ask(name, kind)
+    }
+}
+
 async fn store_with_a_letter(folder: &std::path::Path) -> Store {
     let options = Options { password_cost: PasswordCost::Light, ..Options::default() };
     let store = Store::open(folder, options).unwrap();
@@ -87,6 +100,34 @@ async fn a_stop_waits_for_no_silent_server_and_loses_nothing() {
     timeout(DEADLINE, running).await.unwrap().unwrap();
     let queue = store.queue().unwrap();
     assert_eq!((queue.len(), queue[0].attempts), (1, 0));
+}
+
+#[tokio::test]
+async fn a_silent_policy_host_costs_its_time_and_the_letter_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_with_a_letter(folder.path()).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let patience = Patience { policy: SHORT, ..Patience::default() };
+    let mut runner = runner(&store, closed, patience);
+    let context = Arc::get_mut(&mut runner.context).unwrap();
+    context.policy.port_overrides.insert("mta-sts.world.test".to_owned(), silent.local_addr().unwrap().port());
+    context.dns = Arc::new(WithPolicy);
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(runner.run(stopped));
+    let tried = async {
+        while store.queue().unwrap()[0].attempts == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, tried).await.unwrap();
+    stop.send(true).unwrap();
+    timeout(DEADLINE, running).await.unwrap().unwrap();
+    timeout(DEADLINE, silent.accept()).await.unwrap().unwrap();
+    let stories = store.stories_of(&Address::parse("bob@world.test").unwrap(), 1).unwrap();
+    let told: Vec<&str> = stories[0].events.iter().map(|event| event.text.as_str()).collect();
+    let expected = "world.test has an MTA-STS policy that can't be used, so none applies: it did not come within";
+    assert!(told.iter().any(|text| text.starts_with(expected)), "{told:?}");
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn connect(context: &Context, host: &str) -> Result<Stream, NotFetched> {
 async fn secure(stream: Stream, tls: &ClientTls, host: &str) -> Result<Stream, NotFetched> {
     stream.connect_tls(tls, host).await.map_err(|fault| NotFetched {
         result: TlsResult::StsWebpkiInvalid,
-        text: format!("TLS with {host} failed: {}", fault.text.escape_debug()),
+        text: format!("TLS with {host} failed: {fault}"),
     })
 }
 

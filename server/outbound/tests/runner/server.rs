@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::authority::Shown;
+
 /// How it behaves; changeable at any moment.
 #[derive(Clone)]
 pub(crate) struct Habits {
@@ -15,6 +17,8 @@ pub(crate) struct Habits {
     /// Extensions in EHLO, beside STARTTLS.
     pub(crate) extensions: &'static [&'static str],
     pub(crate) tls: Tls,
+    /// What it shows under TLS; one it has made itself without.
+    pub(crate) shown: Option<Certificates>,
     pub(crate) mail: &'static str,
     /// The reply for a recipient.
     pub(crate) rcpt: fn(&str) -> &'static str,
@@ -49,6 +53,7 @@ impl Default for Habits {
             banner: "220 mx.world.test",
             extensions: &["PIPELINING", "8BITMIME"],
             tls: Tls::NotOffered,
+            shown: None,
             mail: "250 2.1.0 ok",
             rcpt: |_| "250 2.1.5 ok",
             room: 100,
@@ -118,6 +123,13 @@ impl Server {
         self.shared.habits.lock().unwrap()
     }
 
+    /// From now on it offers STARTTLS and shows that.
+    pub(crate) fn shows(&self, shown: &Shown) {
+        let mut habits = self.habits();
+        habits.tls = Tls::Works;
+        habits.shown = Some(shown.certificates.clone());
+    }
+
     pub(crate) fn got(&self) -> Vec<Got> {
         self.shared.got.lock().unwrap().clone()
     }
@@ -148,7 +160,7 @@ impl Session {
                 self.hello(&habits).await;
             } else if upper == "STARTTLS" {
                 self.say("220 go ahead").await;
-                self.start_tls(habits.tls).await;
+                self.start_tls(&habits).await;
             } else if upper.starts_with("MAIL") {
                 (mail, rcpt) = (line, Vec::new());
                 in_mail = habits.mail.starts_with('2');
@@ -188,13 +200,14 @@ impl Session {
         }
     }
 
-    async fn start_tls(&mut self, tls: Tls) {
+    async fn start_tls(&mut self, habits: &Habits) {
         let Some(stream) = self.stream.take() else { return };
         self.input.clear();
-        match tls {
+        match habits.tls {
             Tls::Works => {
                 let folder = tempfile::tempdir().unwrap();
-                let shown = Certificates::self_signed(folder.path(), &["mx.world.test".to_owned()]).unwrap();
+                let own = || Certificates::self_signed(folder.path(), &["mx.world.test".to_owned()]).unwrap();
+                let shown = habits.shown.clone().unwrap_or_else(own);
                 self.stream = stream.accept_tls(&shown).await.ok();
             }
             Tls::Broken | Tls::NotOffered => {

@@ -1,23 +1,25 @@
 //! A house whose queue runs, and a small internet to deliver to: names as a test wants them, servers that behave as it
 //! wants them to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailstead_message::{Address, Domain, TraceId};
-use mailstead_net::dns::{Answer, Data, Dns, DnsError, Kind, Mx};
+use mailstead_net::dns::{Answer, Data, Dns, DnsError, Kind, Mx, Tlsa};
 use mailstead_net::{BoxFuture, ClientTls};
 use mailstead_outbound::{Policy, Runner, Schedule};
 use mailstead_store::{
-    Acceptance, NewQueueEntry, NewRecipient, Notify, Options, PasswordCost, Prepared, QueueAction, QueueEntry, Store,
-    Timestamp, Uid,
+    Acceptance, Day, NewQueueEntry, NewRecipient, Notify, Options, PasswordCost, Prepared, QueueAction, QueueEntry,
+    Store, Timestamp, TlsOutcome, Uid,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::authority::Authority;
+use crate::policy_host::{self, PolicyHost};
 use crate::server::Server;
 
 /// Nothing here takes longer, even on a busy machine.
@@ -26,6 +28,10 @@ pub(crate) const LETTER: &str = "From: Alice <alice@home.test>\r\nTo: bob@world.
 
 pub(crate) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
+}
+
+pub(crate) fn domain(text: &str) -> Domain {
+    Domain::parse(text).unwrap()
 }
 
 pub(crate) fn now() -> i64 {
@@ -45,8 +51,11 @@ pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
 /// The names of the internet, changeable at any moment. What nobody set does not exist.
 #[derive(Default)]
 pub(crate) struct Names {
-    mx: Mutex<HashMap<String, Result<Vec<Mx>, DnsError>>>,
-    hosts: Mutex<HashMap<String, Result<Vec<IpAddr>, DnsError>>>,
+    mx: Said<Mx>,
+    hosts: Said<IpAddr>,
+    txt: Said<Vec<u8>>,
+    tlsa: Said<Tlsa>,
+    secure: Mutex<HashSet<String>>,
 }
 
 impl Names {
@@ -59,6 +68,24 @@ impl Names {
         self.mx.lock().unwrap().insert(domain.to_owned(), answer);
     }
 
+    pub(crate) fn txt(&self, name: &str, text: &str) {
+        self.txt_answer(name, Ok(vec![text.as_bytes().to_vec()]));
+    }
+
+    pub(crate) fn txt_answer(&self, name: &str, answer: Result<Vec<Vec<u8>>, DnsError>) {
+        self.txt.lock().unwrap().insert(name.to_owned(), answer);
+    }
+
+    pub(crate) fn tlsa(&self, name: &str, answer: Result<Vec<Tlsa>, DnsError>) {
+        self.tlsa.lock().unwrap().insert(name.to_owned(), answer);
+    }
+
+    /// Says whether DNSSEC proves what is said of a name.
+    pub(crate) fn secure(&self, name: &str, secure: bool) {
+        let mut names = self.secure.lock().unwrap();
+        _ = if secure { names.insert(name.to_owned()) } else { names.remove(name) };
+    }
+
     pub(crate) fn host(&self, host: &str, address: &str) {
         self.hosts.lock().unwrap().insert(host.to_owned(), Ok(vec![address.parse().unwrap()]));
     }
@@ -67,18 +94,23 @@ impl Names {
 impl Dns for Names {
     fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>> {
         let found = match kind {
-            Kind::Mx => {
-                let mx = self.mx.lock().unwrap().get(name).cloned().unwrap_or(Err(DnsError::NoName));
-                mx.map(|records| records.into_iter().map(Data::Mx).collect())
-            }
-            Kind::A => {
-                let hosts = self.hosts.lock().unwrap().get(name).cloned().unwrap_or(Err(DnsError::NoName));
-                hosts.map(|addresses| addresses.into_iter().map(Data::Address).collect())
-            }
-            _ => Err(DnsError::NoRecords),
+            Kind::Mx => look(&self.mx, name, Data::Mx),
+            Kind::A => look(&self.hosts, name, Data::Address),
+            Kind::Txt => look(&self.txt, name, Data::Txt),
+            Kind::Tlsa => look(&self.tlsa, name, Data::Tlsa),
+            Kind::Aaaa | Kind::Ptr => Err(DnsError::NoRecords),
         };
-        Box::pin(std::future::ready(found.map(Answer::insecure)))
+        let secure = self.secure.lock().unwrap().contains(name);
+        Box::pin(std::future::ready(found.map(|records| Answer { secure, ..Answer::insecure(records) })))
     }
+}
+
+/// What is said under a name.
+type Said<T> = Mutex<HashMap<String, Result<Vec<T>, DnsError>>>;
+
+fn look<T: Clone>(said: &Said<T>, name: &str, data: impl Fn(T) -> Data) -> Result<Vec<Data>, DnsError> {
+    let found = said.lock().unwrap().get(name).cloned().unwrap_or(Err(DnsError::NoName));
+    found.map(|records| records.into_iter().map(data).collect())
 }
 
 /// A house with alice in it, the names, and the ports at which the servers listen.
@@ -86,6 +118,8 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) names: Arc<Names>,
     pub(crate) policy: Policy,
+    /// Whose certificates are believed.
+    pub(crate) authority: Authority,
     folder: tempfile::TempDir,
 }
 
@@ -113,22 +147,36 @@ impl World {
         let store = open(&folder);
         store.add_domain(Domain::parse("home.test").unwrap()).await.unwrap();
         store.add_account(address("alice@home.test"), "secret", None).await.unwrap();
-        Self { store, names: Arc::default(), policy: policy(), folder }
+        let authority = Authority::new();
+        let policy = policy(ClientTls::verifying(std::slice::from_ref(&authority.root)).unwrap());
+        Self { store, names: Arc::default(), policy, authority, folder }
     }
 
     /// A server under a name.
     pub(crate) async fn server(&mut self, host: &str) -> Server {
         let server = Server::start().await;
-        self.names.host(host, "127.0.0.1");
-        self.policy.port_overrides.insert(host.to_owned(), server.port());
+        self.lead(host, server.port());
         server
+    }
+
+    /// Leads a name to a port of this machine.
+    pub(crate) fn lead(&mut self, host: &str, port: u16) {
+        self.names.host(host, "127.0.0.1");
+        self.policy.port_overrides.insert(host.to_owned(), port);
+    }
+
+    /// A domain's MTA-STS policy host, with a certificate as it should be.
+    pub(crate) async fn policy_host(&mut self, domain: &str, answer: policy_host::Answer) -> PolicyHost {
+        let name = format!("mta-sts.{domain}");
+        let host = PolicyHost::start(self.authority.certify(&name).certificates, answer).await;
+        self.lead(&name, host.port());
+        host
     }
 
     /// A name at whose port nobody listens.
     pub(crate) fn dead_host(&mut self, host: &str) {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        self.names.host(host, "127.0.0.1");
-        self.policy.port_overrides.insert(host.to_owned(), closed);
+        self.lead(host, closed);
     }
 
     /// `world.test` with one server.
@@ -169,9 +217,9 @@ impl World {
 
     /// As after a restart of the process.
     pub(crate) fn reopen(self) -> Self {
-        let Self { store, names, policy, folder } = self;
+        let Self { store, names, policy, authority, folder } = self;
         drop(store);
-        Self { store: open(&folder), names, policy, folder }
+        Self { store: open(&folder), names, policy, authority, folder }
     }
 
     /// The messages in alice's inbox, oldest first.
@@ -197,6 +245,16 @@ impl World {
         let entry = || self.queue().into_iter().find(|entry| entry.attempts >= times);
         until("the message was tried", || entry().is_some()).await;
         entry().unwrap()
+    }
+
+    /// Waits until every entry was tried or is gone.
+    pub(crate) async fn tried_or_sent(&self) {
+        until("all was tried", || self.queue().iter().all(|entry| entry.attempts > 0)).await;
+    }
+
+    /// What was counted for the TLS report to a domain, in a fixed order.
+    pub(crate) fn counted(&self, name: &str) -> Vec<(TlsOutcome, u64)> {
+        self.store.tls_tally(Day::of(Timestamp(now())), &domain(name)).unwrap().rows
     }
 
     pub(crate) async fn act(&self, action: QueueAction) {
@@ -229,7 +287,7 @@ fn open(folder: &tempfile::TempDir) -> Store {
 }
 
 /// Waits are long, so that only what a test asks for is tried again.
-fn policy() -> Policy {
+fn policy(verified_tls: ClientTls) -> Policy {
     Policy {
         hostname: "mail.home.test".to_owned(),
         port: 25,
@@ -239,6 +297,6 @@ fn policy() -> Policy {
         concurrency: 4,
         per_destination: 1,
         schedule: Schedule::default(),
-        verified_tls: ClientTls::verifying(&[]).unwrap(),
+        verified_tls,
     }
 }
