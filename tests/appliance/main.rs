@@ -10,6 +10,7 @@ mod hostile_pop3;
 mod hostile_smtp;
 mod kill9;
 mod postfix;
+mod tls_policy;
 mod world;
 
 use mailstead_tests::Demo;

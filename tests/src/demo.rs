@@ -52,6 +52,7 @@ pub struct Ports {
     pub imaps: u16,
     pub pop3: u16,
     pub pop3s: u16,
+    pub https: u16,
 }
 
 /// A login.

@@ -42,13 +42,14 @@ impl Served {
             imaps: free_port(),
             pop3: free_port(),
             pop3s: free_port(),
+            https: free_port(),
         };
         // No test asks the world's name servers.
         let names = if further.contains("[dns]") { "" } else { "[dns]\nservers = [\"127.0.0.1:9\"]\n" };
         let listen = |name: &str, port: u16| format!("{name} = [\"127.0.0.1:{port}\"]\n");
         let text = format!(
             "hostname = \"{HOST}\"\ndata = \"{}\"\n[tls]\ncertificate = \"{at}/cert.pem\"\nkey = \"{at}/key.pem\"\n\
-             [listen]\n{}{}{}{}{}{}{}http = []\nhttps = []\n{names}{further}",
+             [listen]\n{}{}{}{}{}{}{}{}http = []\n{names}{further}",
             data.display(),
             listen("smtp", ports.smtp),
             listen("submission", ports.submission),
@@ -57,6 +58,7 @@ impl Served {
             listen("imaps", ports.imaps),
             listen("pop3", ports.pop3),
             listen("pop3s", ports.pop3s),
+            listen("https", ports.https),
             at = folder.path().display(),
         );
         std::fs::write(folder.path().join("mailstead.toml"), text).unwrap();

@@ -1,0 +1,61 @@
+//! TLS between servers as their domains demand it (MTA-STS), seen from outside.
+
+use mailstead_tests::wait::DELIVERY;
+use mailstead_tests::{Demo, Letter, Wire, eventually};
+
+use crate::{MAILSTEAD, demo};
+
+const ALICE: &str = "alice@home.test";
+const BOB: &str = "bob@world.test";
+
+fn send(demo: &Demo, subject: &str) {
+    let letter = Letter::new(ALICE, BOB, subject).bytes();
+    demo.submission(ALICE).send(ALICE, &[BOB], &letter);
+}
+
+/// The policy file of world.test as a stranger gets it.
+fn policy(demo: &Demo) -> String {
+    let host = "mta-sts.world.test";
+    let mut wire = Wire::connect_tls(demo.world().ports.https, host, &demo.world.ca);
+    wire.send(format!("GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+    let lines = std::iter::from_fn(|| wire.try_read_line().ok().flatten());
+    lines.map(|line| String::from_utf8(line).unwrap().trim_end().to_owned() + "\n").collect()
+}
+
+#[test]
+fn a_letter_between_the_demos_servers_obeys_the_policy_of_the_other_side() {
+    let demo = demo();
+    assert!(policy(&demo).ends_with("\n\nversion: STSv1\nmode: enforce\nmx: mail.world.test\nmax_age: 1209600\n"));
+    send(&demo, "by policy");
+    demo.imap(BOB).wait_for("INBOX", "by policy");
+    let story = demo.command("home.test").args(["trace", BOB]).run().output;
+    assert!(story.contains("world.test has an MTA-STS policy in mode enforce"), "{story}");
+    let certificate = "its certificate is valid for mail.world.test, as the MTA-STS policy of world.test demands.";
+    assert!(story.contains(certificate), "{story}");
+}
+
+#[test]
+fn a_letter_led_to_a_server_the_policy_does_not_name_waits_and_the_queue_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = folder.path().join("records");
+    std::fs::write(&records, "world.test. 5 IN MX 10 evil.test.\nevil.test. 5 IN A 127.0.0.1\n").unwrap();
+    let demo = Demo::start(MAILSTEAD, &["--records", records.to_str().unwrap()]);
+    send(&demo, "led astray");
+    let queue = || demo.command("home.test").args(["queue", "list"]).run().output;
+    let why = "evil.test is passed over: the MTA-STS policy of world.test does not name it";
+    eventually("the queue says why", DELIVERY, || queue().contains(why).then_some(()));
+    assert!(demo.imap(BOB).messages_in("INBOX").is_empty());
+}
+
+#[test]
+fn the_operator_says_how_seriously_a_policy_is_meant() {
+    let demo = demo();
+    let command = |arguments: &[&str]| demo.command("world.test").args(arguments).run().output;
+    assert!(command(&["domain", "list"]).contains("enforce"));
+    let said = command(&["domain", "mta-sts", "world.test", "testing"]);
+    assert!(said.contains("_mta-sts.world.test"), "{said}");
+    assert!(policy(&demo).contains("\nmode: testing\n"));
+    assert!(command(&["domain", "list"]).contains("testing"));
+    command(&["domain", "mta-sts", "world.test", "none"]);
+    assert!(policy(&demo).ends_with("version: STSv1\nmode: none\nmax_age: 86400\n"));
+}
