@@ -9,6 +9,7 @@ mod hostile_imap;
 mod hostile_pop3;
 mod hostile_smtp;
 mod kill9;
+mod names;
 mod postfix;
 mod tls_policy;
 mod world;

@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 
 use mailstead_message::received::{delivered_to, delivery_prefix, return_path};
+use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, ReversePath};
 use mailstead_smtp::server::{MailFrom, RcptTo};
-use mailstead_message::report::ReportKind;
 use mailstead_store::{AccountId, Delivery, FlagSet, Into, NewQueueEntry, NewRecipient, Notify, Ret, Route, Target};
 
 /// The way of one message.

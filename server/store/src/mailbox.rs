@@ -6,8 +6,8 @@ use mailstead_message::TraceId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BlobHash, MailboxId, MessageReader, ModSeq, NewQueueEntry, NewReport, Prepared, Store, StoreError, StoryEvent,
-    Timestamp, Uid,
+    AccountId, BlobHash, MailboxId, MessageReader, ModSeq, NewQueueEntry, NewReport, Prepared, Store, StoreError,
+    StoryEvent, Timestamp, Uid,
 };
 
 /// What a mailbox is for (RFC 6154).

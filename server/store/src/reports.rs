@@ -127,7 +127,9 @@ impl Store {
         let reports = transaction.open_table(v2::REPORTS)?;
         let Some(domain) = domain else {
             let newest = reports.iter()?.rev().take(limit);
-            return newest.map(|entry| entry.map_err(StoreError::from).and_then(|(id, value)| listed(id.value(), value.value()))).collect();
+            return newest
+                .map(|entry| entry.map_err(StoreError::from).and_then(|(id, value)| listed(id.value(), value.value())))
+                .collect();
         };
         let index = transaction.open_table(v2::REPORT_DOMAINS)?;
         let name = domain.as_str();

@@ -149,7 +149,11 @@ impl Reader<'_> {
             _ => None,
         });
         let ttl = zone.unwrap_or_default();
-        let elsewhere = || DnsError::Temporary(format!("the answer about {} speaks of another zone", self.name));
+        let elsewhere = || DnsError::Temporary(format!("the answer about {} speaks of another name", self.name));
+        let signature = |record: &Record| record.record_type() == RecordType::RRSIG;
+        if !self.message.answers.iter().all(signature) {
+            return Ok(Reading { says: Says::Unclear(elsewhere()), secure: false, ttl });
+        }
         if self.manner.own_way && zone.is_none() && nothing == Says::NoName {
             return Ok(Reading { says: Says::Unclear(elsewhere()), secure: false, ttl });
         }

@@ -103,5 +103,7 @@ impl Change<'_> {
 fn of_domain(index: &Index<'_>, domain: &Domain) -> Result<Vec<(u64, bool)>, StoreError> {
     let name = domain.as_str();
     let range = index.range((name, i64::MIN, 0)..=(name, i64::MAX, u64::MAX))?;
-    range.map(|entry| entry.map(|(key, readable)| (key.value().2, readable.value())).map_err(StoreError::from)).collect()
+    range
+        .map(|entry| entry.map(|(key, readable)| (key.value().2, readable.value())).map_err(StoreError::from))
+        .collect()
 }

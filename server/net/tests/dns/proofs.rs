@@ -1,17 +1,23 @@
 //! Answers proved by signatures, against Debian's BIND: through a resolver that passes signatures along, and by our own
 //! way down from the root.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use hickory_server::proto::op::{Message, Query, ResponseCode};
+use hickory_server::proto::rr::rdata::TLSA;
+use hickory_server::proto::rr::{RData, Record, RecordType};
 
 use mailstead_net::dns::{Anchors, Dns, DnsError, Kind, Resolver, Roots};
 use mailstead_tests::bind::Layers;
 use mailstead_tests::{Bind, Signed};
 
+use super::fake::{By, Fake, answer, code, denial, name, query};
+
 const HOST: &str = "mail A 192.0.2.1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"\n_25._tcp.mail TLSA 3 1 1 \
                     aabbccddaabbccddaabbccddaabbccddaabbccddaabbccddaabbccddaabbccdd\n";
 
-fn zones() -> Bind {
+pub(crate) fn zones() -> Bind {
     let aliases = "www CNAME mail\nout CNAME mail.unsigned.test.\nlost CNAME nowhere.signed3.test.\n\
                    away CNAME nowhere.unsigned.test.\n*.wild TXT \"any\"\nend CNAME mail.expired.test.\n";
     let strange = "www CNAME mail\nin CNAME mail.signed.test.\ncircle CNAME circle2\ncircle2 CNAME circle\n\
@@ -25,6 +31,9 @@ fn zones() -> Bind {
         ("forged.test", HOST, Signed::Forged),
         ("stripped.test", HOST, Signed::Stripped),
         ("below.unsigned.test", HOST, Signed::Nsec),
+        ("lame.test", HOST, Signed::Nsec),
+        // One of its servers refuses, and one is dead.
+        ("test", "lame NS lame.ns\nlame NS dead.ns\nlame.ns A 127.0.53.1\ndead.ns A 127.0.53.9\n", Signed::Nsec),
     ])
 }
 
@@ -146,4 +155,86 @@ async fn without_the_right_key_everything_signed_is_bogus() {
     let believing = Resolver::with_servers(&[bind.address()]).unwrap();
     let answer = believing.addresses("mail.signed.test").await.unwrap();
     assert_eq!((answer.records, answer.secure), (vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))], false));
+}
+
+#[tokio::test]
+async fn going_down_from_the_root_passes_by_lame_and_dead_servers() {
+    let bind = zones();
+    let layers = bind.layers();
+    for round in 0..3 {
+        let [_, (_, resolver)] = both(&bind, &layers);
+        let start = Instant::now();
+        let answer = resolver.ask("mail.lame.test", Kind::A).await.unwrap_or_else(|e| panic!("round {round}: {e}"));
+        assert!(answer.secure && start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    }
+}
+
+/// What the server says to the question.
+fn relay(question: &Message, to: SocketAddr) -> Message {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.send_to(&question.to_vec().unwrap(), to).unwrap();
+    let mut buffer = vec![0; 4_096];
+    let length = socket.recv(&mut buffer).unwrap();
+    Message::from_vec(&buffer[..length]).unwrap()
+}
+
+/// Another question asked in the place of this one.
+fn instead(question: &Message, owner: &str, kind: RecordType, to: SocketAddr) -> Message {
+    let mut other = question.clone();
+    other.queries = vec![Query::query(name(owner), kind)];
+    relay(&other, to)
+}
+
+#[tokio::test]
+async fn nobody_on_the_way_can_strip_what_is_signed() {
+    const TLSA_NAME: &str = "_25._tcp.mail.signed.test.";
+    type Lie = fn(&Message, SocketAddr) -> Message;
+    let lies: [(&str, Lie); 8] = [
+        ("nothing at all", |question, _| code(question, ResponseCode::NoError)),
+        ("no such name", |question, _| code(question, ResponseCode::NXDomain)),
+        ("a denial without proof", |question, _| denial(question, ResponseCode::NXDomain, "signed.test.")),
+        ("a zone of its own without proof", |question, _| denial(question, ResponseCode::NoError, TLSA_NAME)),
+        ("an unsigned zone's denial", |question, to| {
+            let other = instead(question, "nowhere.unsigned.test.", RecordType::TLSA, to);
+            let mut lie = code(question, ResponseCode::NXDomain);
+            lie.add_authorities(other.authorities);
+            lie
+        }),
+        ("another name's proof", |question, to| {
+            let other = instead(question, "nowhere.signed.test.", RecordType::TLSA, to);
+            let mut lie = code(question, ResponseCode::NXDomain);
+            lie.add_authorities(other.authorities);
+            lie
+        }),
+        ("its parent's proof about its delegation", |question, to| {
+            let other = instead(question, "unsigned.test.", RecordType::DS, to);
+            let mut lie = code(question, ResponseCode::NoError);
+            lie.add_authorities(other.authorities);
+            lie
+        }),
+        ("other keys, and that they are proved", |question, _| {
+            let data = RData::TLSA(TLSA::new(3.into(), 1.into(), 1.into(), vec![0; 32]));
+            let mut lie = answer(question, vec![Record::from_rdata(name(TLSA_NAME), 60, data)]);
+            lie.metadata.authentic_data = true;
+            lie
+        }),
+    ];
+    let bind = zones();
+    let anchors = Anchors::from_file(&bind.trust_anchor()).unwrap();
+    for (what, lie) in lies {
+        let to = bind.address();
+        let liar = Fake::start(move |question, by| {
+            assert_eq!(by, By::Udp);
+            let about = query(question);
+            let lied_about = *about.name() == name(TLSA_NAME) && about.query_type() == RecordType::TLSA;
+            if lied_about { lie(question, to) } else { relay(question, to) }.into()
+        })
+        .await;
+        let resolver = Resolver::proving_servers(&[liar.address], &anchors).unwrap();
+        let said = resolver.tlsa(TLSA_NAME).await;
+        assert!(matches!(said, Err(DnsError::Bogus(_))), "{what}: {said:?}");
+        // The liar's other answers are true and proved.
+        assert!(resolver.ask("mail.signed.test", Kind::A).await.unwrap().secure, "{what}");
+    }
 }

@@ -1,5 +1,4 @@
 //! The resolver against a real name server on loopback.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

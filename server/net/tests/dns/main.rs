@@ -1,0 +1,8 @@
+//! Name resolution against real name servers on loopback: honest ones, and those that are not.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod choosing;
+mod fake;
+mod hostile;
+mod names;
+mod proofs;
