@@ -12,7 +12,7 @@ use std::time::Duration;
 use mailstead_inbound::Exchange;
 use mailstead_net::dns::Dns;
 use mailstead_net::{Certificates, Gate, Limits, Listener};
-use mailstead_outbound::{Runner, Submission};
+use mailstead_outbound::{Keeper, Runner, Submission};
 use mailstead_smtp::server::Role;
 use mailstead_store::Store;
 use mailstead_web::control;
@@ -139,9 +139,10 @@ impl Bound {
         let control_socket = self.config.data.join(control::SOCKET_NAME);
         let control = control::Server::bind(&control_socket)
             .map_err(|error| format!("{}: the control socket can't be made: {error}", control_socket.display()))?;
-        tasks.spawn(
-            control.run(control::Operator::running(parts.store.clone(), gate, Arc::clone(&parts.dns)), stopped.clone()),
-        );
+        tasks.spawn(control.run(
+            control::Operator::running(parts.store.clone(), gate, Arc::clone(&parts.dns), self.config.hostname.clone()),
+            stopped.clone(),
+        ));
 
         let mut limits: HashMap<Service, Limits> = HashMap::new();
         for (service, listener) in self.listeners {
@@ -150,6 +151,8 @@ impl Bound {
                 limits.entry(service).or_insert_with(|| Limits::new(bounds.sessions, bounds.sessions_per_address));
             house.serve(&mut tasks, service, listener, limits.clone());
         }
+        let keeper = Keeper::new(parts.store.clone(), Arc::clone(&parts.dns));
+        tasks.spawn(keeper.run(stopped.clone()));
         let runner = Runner::new(parts.store.clone(), parts.dns, parts.delivery);
         tasks.spawn(runner.run(stopped));
         Ok(Running { store: parts.store, tasks, stop })

@@ -13,6 +13,7 @@ Try it:
 Set it up:
   mailstead config check                      is the configuration right?
   mailstead domain add example.org
+  mailstead domain records example.org        what to publish in DNS
   mailstead account add alice@example.org     asks for a password
   mailstead alias add info@example.org alice@example.org
   mailstead serve
@@ -139,6 +140,27 @@ pub(crate) enum DomainCommand {
     /// Remove a domain that has no accounts and no aliases any more
     Remove {
         /// Its name
+        #[arg(value_parser = domain_name)]
+        domain: Domain,
+    },
+    /// Show what to publish in DNS, so that the world trusts the domain's mail
+    Records {
+        /// The domain
+        #[arg(value_parser = domain_name)]
+        domain: Domain,
+        /// As lines of a zone file
+        #[arg(long)]
+        zone: bool,
+    },
+    /// List the keys that sign the domain's mail (DKIM)
+    Keys {
+        /// The domain
+        #[arg(value_parser = domain_name)]
+        domain: Domain,
+    },
+    /// Make the next keys; they sign once you have published them
+    RotateKey {
+        /// The domain
         #[arg(value_parser = domain_name)]
         domain: Domain,
     },

@@ -19,21 +19,26 @@ const PASSWORD_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXY
 /// 20 of 54 characters are 115 bits: no one guesses that.
 const PASSWORD_LENGTH: usize = 20;
 
-/// Carries out one command and prints what came of it.
+/// Carries out one command and prints what came of it. `hostname` is the configuration's, where that was read.
 ///
 /// # Errors
 /// One sentence for the operator.
-pub(crate) async fn run(command: Command, data: &Path, json: bool) -> Result<(), String> {
+pub(crate) async fn run(command: Command, data: &Path, hostname: Option<String>, json: bool) -> Result<(), String> {
     let mut house = House::reach(data, may_begin(&command)).await?;
     if let Command::Account(AccountCommand::Add { address, .. }) = &command {
         house.require_domain(address).await?;
     }
-    let (request, generated) = request(command)?;
+    let as_zone = matches!(&command, Command::Domain(DomainCommand::Records { zone: true, .. }));
+    let (request, generated) = request(command, hostname)?;
     let answer = match house.ask(request).await? {
         Response::Ok(answer) => answer,
         Response::Error(sentence) => return Err(sentence),
     };
-    print::answer(&answer, generated.as_deref(), json)
+    match &answer {
+        Answer::Records(list) if as_zone => print::zone(list),
+        answer => print::answer(answer, generated.as_deref(), json)?,
+    }
+    Ok(())
 }
 
 /// Only the first domain begins a store: any other command on an empty folder has mistaken the path.
@@ -84,7 +89,7 @@ impl House {
 }
 
 /// The request behind a command, and the password that was made up for it, if one was.
-fn request(command: Command) -> Result<(Request, Option<String>), String> {
+fn request(command: Command, hostname: Option<String>) -> Result<(Request, Option<String>), String> {
     let mut generated = None;
     let mut password = |address: &Address, generate: bool| -> Result<String, String> {
         if generate {
@@ -96,7 +101,7 @@ fn request(command: Command) -> Result<(Request, Option<String>), String> {
         }
     };
     let request = match command {
-        Command::Domain(command) => domain(command),
+        Command::Domain(command) => domain(command, hostname),
         Command::Account(AccountCommand::Add { address, generate, quota }) => {
             Request::AccountAdd { password: password(&address, generate)?, address, quota }
         }
@@ -128,7 +133,7 @@ fn request(command: Command) -> Result<(Request, Option<String>), String> {
     Ok((request, generated))
 }
 
-fn domain(command: DomainCommand) -> Request {
+fn domain(command: DomainCommand, hostname: Option<String>) -> Request {
     match command {
         DomainCommand::Add { domain } => Request::DomainAdd { domain },
         DomainCommand::List => Request::DomainList,
@@ -142,6 +147,9 @@ fn domain(command: DomainCommand) -> Request {
             };
             Request::StsMode { domain, mode }
         }
+        DomainCommand::Records { domain, .. } => Request::DomainRecords { domain, hostname },
+        DomainCommand::Keys { domain } => Request::DomainKeys { domain },
+        DomainCommand::RotateKey { domain } => Request::DomainRotateKey { domain },
     }
 }
 

@@ -50,11 +50,14 @@ fn run(cli: Cli) -> Result<(), String> {
         }
         Command::Config(ConfigCommand::Check) => check(cli.config.as_deref(), cli.data, cli.json),
         command => {
-            let data = match cli.data {
-                Some(data) => data,
-                None => load(cli.config.as_deref(), None)?.data,
+            let (data, hostname) = match (cli.data, &cli.config) {
+                (Some(data), None) => (data, None),
+                (data, path) => {
+                    let config = load(path.as_deref(), data)?;
+                    (config.data, Some(config.hostname))
+                }
             };
-            runtime()?.block_on(commands::run(command, &data, cli.json))
+            runtime()?.block_on(commands::run(command, &data, hostname, cli.json))
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use mailstead_store::{RecipientState, SmarthostTls};
 use mailstead_web::control::{
-    AccountView, AliasView, Answer, BanView, DomainView, QueueView, SmarthostView, StatusView, StoryView,
+    AccountView, AliasView, Answer, BanView, DomainView, KeyView, QueueView, RecordView, SmarthostView, StatusView,
+    StoryView,
 };
 use serde_json::{Value, json};
 
@@ -36,6 +37,8 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
             None => json!({ "done": sentence }),
         },
         Answer::Domains(list) => json!(list),
+        Answer::Records(list) => json!(list),
+        Answer::Keys(list) => json!(list),
         Answer::Accounts(list) => json!(list),
         Answer::Aliases(list) => json!(list),
         Answer::Smarthosts(list) => json!(list),
@@ -53,6 +56,8 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
             None => sentence.clone(),
         },
         Answer::Domains(list) => domains(list),
+        Answer::Records(list) => records(list),
+        Answer::Keys(list) => keys(list),
         Answer::Accounts(list) => accounts(list),
         Answer::Aliases(list) => aliases(list),
         Answer::Smarthosts(list) => smarthosts(list),
@@ -75,6 +80,37 @@ fn domains(list: &[DomainView]) -> String {
         ]
     });
     table(&["DOMAIN", "UNKNOWN ADDRESSES", "MTA-STS"], rows)
+}
+
+/// Prints records as lines of a zone file, those that may go as comments.
+pub(crate) fn zone(list: &[RecordView]) {
+    let line = |record: &RecordView| {
+        let mark = if record.obsolete { "; to be removed: " } else { "" };
+        format!("; {}\n{mark}{}\n", record.why, record.zone)
+    };
+    out(&list.iter().map(line).collect::<String>());
+}
+
+fn records(list: &[RecordView]) -> String {
+    let paragraph = |record: &RecordView| {
+        let RecordView { name, kind, value, why, .. } = record;
+        format!("{kind:<5} {name}\n      {value}\n      {why}\n\n")
+    };
+    let section = |title: &str, obsolete: bool| {
+        let chosen: String = list.iter().filter(|record| record.obsolete == obsolete).map(paragraph).collect();
+        if chosen.is_empty() { chosen } else { format!("{title}\n\n{chosen}") }
+    };
+    let notes = "For a zone file add --zone. The host itself needs its addresses (A, AAAA), and its provider must name it \
+                 in reverse DNS (PTR).";
+    section("To be published in DNS:", false) + &section("To be removed from DNS:", true) + notes
+}
+
+fn keys(list: &[KeyView]) -> String {
+    if list.is_empty() {
+        return "It has no keys yet: the server makes them when it starts.".to_owned();
+    }
+    let rows = list.iter().map(|key| vec![key.selector.clone(), key.created.clone(), key.meaning.clone()]);
+    table(&["SELECTOR", "MADE", "WHAT IT DOES"], rows)
 }
 
 fn accounts(list: &[AccountView]) -> String {

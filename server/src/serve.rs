@@ -21,6 +21,10 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     // The store's lock before the ports: started twice, it must blame itself and not another program.
     let store = open_store(&config.data, Options::default())?;
     let bound = Bound::bind(config.clone())?;
+    // Before the first letter: what is not signed is not trusted.
+    mailstead_outbound::make_first_keys(&store)
+        .await
+        .map_err(|error| format!("{}: keys for signing mail can't be made: {error}", config.data.display()))?;
     let certificates = certificates(&config)?;
     let names = Chooser::start(config.dns.settings()?);
     let parts = Parts {

@@ -10,6 +10,7 @@ pub mod body;
 pub mod check;
 mod fold;
 pub mod keys;
+pub mod published;
 #[cfg(test)]
 mod referee;
 pub mod report;

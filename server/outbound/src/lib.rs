@@ -19,6 +19,7 @@ mod context;
 mod demand;
 mod destination;
 mod dispatch;
+mod keeper;
 mod mx;
 mod policy;
 mod reach;
@@ -31,6 +32,8 @@ mod settle;
 pub mod sts;
 mod submission;
 
+pub use keeper::{Keeper, RETIRING_DAYS, add_domain, begin_rotation, make_first_keys, published};
+pub use mailstead_auth::published::Record;
 pub use policy::{Policy, Schedule};
 pub use runner::Runner;
 pub use submission::Submission;

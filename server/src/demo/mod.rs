@@ -4,6 +4,7 @@
 mod ca;
 mod dns;
 mod letters;
+mod publishing;
 mod table;
 
 use std::collections::HashMap;
@@ -17,8 +18,8 @@ use mailstead_message::{Address, Domain};
 use mailstead_net::dns::Resolver;
 use mailstead_net::{Certificates, ClientTls};
 use mailstead_store::{Options, PasswordCost, Store, StsMode};
-use mailstead_web::sts;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::appliance::{Bound, Parts, Running, SERVICES, Service};
 use crate::cli;
@@ -52,7 +53,7 @@ pub(crate) async fn run(options: cli::Demo, json: bool) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let folder = Folder::choose(options.dir.as_deref())?;
-    let started = tokio::select! {
+    let mut started = tokio::select! {
         started = start(&options, &folder) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
@@ -66,6 +67,7 @@ pub(crate) async fn run(options: cli::Demo, json: bool) -> Result<(), String> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    started.publishers.shutdown().await;
     for server in started.servers {
         server.stop().await;
     }
@@ -124,6 +126,7 @@ fn refuse_foreign(dir: &Path) -> Result<(), String> {
 struct Started {
     servers: Vec<Running>,
     facts: table::Facts,
+    publishers: JoinSet<()>,
     _name_server: NameServer,
 }
 
@@ -153,7 +156,7 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
         seeded: options.seed,
         servers: Vec::new(),
     };
-    let mut servers = Vec::new();
+    let (mut servers, mut publishers) = (Vec::new(), JoinSet::new());
     for ((domain, accounts, config, bound), store) in bound.into_iter().zip(stores) {
         facts.servers.push(table::Server::describe(domain, &config.hostname, accounts, OPERATOR, &bound));
         settle_in(&store, domain, accounts).await.map_err(|error| format!("{domain}: {error}"))?;
@@ -162,7 +165,14 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
         let (chain, key) = authority.issue(&names)?;
         let roots = std::slice::from_ref(authority.certificate());
         let verified = ClientTls::verifying(roots).map_err(|error| error.to_string())?;
-        publish_policy(&name_server, &store, domain, &config.hostname)?;
+        let name = Domain::parse(domain).map_err(|error| error.to_string())?;
+        publishing::publish(&store, &name, &config.hostname, name_server.names())?;
+        publishers.spawn(publishing::keep_publishing(
+            store.clone(),
+            name,
+            config.hostname.clone(),
+            name_server.names().clone(),
+        ));
         let parts = Parts {
             store,
             certificates: Certificates::new(chain, key).map_err(|error| error.to_string())?,
@@ -178,7 +188,7 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
     if let Some(home) = servers.first() {
         letters::seed(home.store(), "alice@home.test", options.seed).await?;
     }
-    Ok(Started { servers, facts, _name_server: name_server })
+    Ok(Started { servers, facts, publishers, _name_server: name_server })
 }
 
 fn config(folder: &Path, domain: &str, first_port: Option<u16>) -> Config {
@@ -236,22 +246,14 @@ fn tiny_internet(
     Ok((names, ports))
 }
 
-/// Tells the tiny internet which MTA-STS policy a domain has now.
-fn publish_policy(names: &NameServer, store: &Store, domain: &str, host: &str) -> Result<(), String> {
-    let domain = Domain::parse(domain).map_err(|error| error.to_string())?;
-    let policy = sts::policy(store, &domain, host).map_err(|error| error.to_string())?;
-    let record = policy.map(|policy| policy.record()).unwrap_or_default();
-    names.names().publish(vec![dns::Entry::new(&format!("_mta-sts.{domain}"), "TXT", &record)?]);
-    Ok(())
-}
-
 /// Makes the domain and its accounts where they are not there yet (with `--dir` they may be).
 async fn settle_in(store: &Store, domain: &str, accounts: &[&str]) -> Result<(), String> {
     let domain = Domain::parse(domain).map_err(|error| error.to_string())?;
     if !store.domains().map_err(|error| error.to_string())?.iter().any(|known| known.name == domain) {
-        store.add_domain(domain.clone()).await.map_err(|error| error.to_string())?;
+        mailstead_outbound::add_domain(store, domain.clone()).await.map_err(|error| error.to_string())?;
         store.set_sts_mode(&domain, StsMode::Enforce).await.map_err(|error| error.to_string())?;
     }
+    mailstead_outbound::make_first_keys(store).await.map_err(|error| error.to_string())?;
     let known = store.accounts().map_err(|error| error.to_string())?;
     for local_part in std::iter::once(&OPERATOR).chain(accounts) {
         let address = Address::parse(&format!("{local_part}@{domain}")).map_err(|error| error.to_string())?;

@@ -1,12 +1,13 @@
 //! What an operator can ask, and the unix socket over which a running server is asked.
 
+mod keys;
 mod operator;
 mod protocol;
 mod socket;
 
 pub use operator::Operator;
 pub use protocol::{
-    AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
-    SmarthostView, StatusView, StoryView,
+    AccountView, AliasView, Answer, BanView, DomainView, EventView, KeyView, QueueView, RecipientView, RecordView,
+    Request, Response, SmarthostView, StatusView, StoryView,
 };
 pub use socket::{Client, ControlError, SOCKET_NAME, Server};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mailstead_message::{Address, TraceId};
+use mailstead_message::{Address, Domain, TraceId};
 use mailstead_net::Gate;
 use mailstead_net::dns::Dns;
 use mailstead_store::{
@@ -11,6 +11,7 @@ use mailstead_store::{
     StoreError, Story, StsMode, Timestamp,
 };
 
+use super::keys;
 use super::protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
     SmarthostView, StatusView, StoryView,
@@ -28,17 +29,19 @@ pub struct Operator {
     store: Store,
     running: Option<(Arc<Gate>, Instant)>,
     names: Option<Arc<dyn Dns>>,
+    /// Our host name, where it is known.
+    hostname: Option<String>,
 }
 
 impl Operator {
     /// On a running server.
-    pub fn running(store: Store, gate: Arc<Gate>, names: Arc<dyn Dns>) -> Self {
-        Self { store, running: Some((gate, Instant::now())), names: Some(names) }
+    pub fn running(store: Store, gate: Arc<Gate>, names: Arc<dyn Dns>, hostname: String) -> Self {
+        Self { store, running: Some((gate, Instant::now())), names: Some(names), hostname: Some(hostname) }
     }
 
     /// On a stopped server's store.
     pub fn stopped(store: Store) -> Self {
-        Self { store, running: None, names: None }
+        Self { store, running: None, names: None, hostname: None }
     }
 
     /// Carries out one request.
@@ -56,6 +59,9 @@ impl Operator {
             | Request::DomainRemove { .. }
             | Request::CatchAll { .. }
             | Request::StsMode { .. } => self.domain(request).await,
+            Request::DomainRecords { domain, hostname } => self.records(&domain, hostname),
+            Request::DomainKeys { domain } => keys::list(&self.store, &domain),
+            Request::DomainRotateKey { domain } => keys::rotate(&self.store, &domain).await,
             Request::AccountAdd { .. }
             | Request::AccountList
             | Request::AccountPassword { .. }
@@ -118,8 +124,11 @@ impl Operator {
     async fn domain(&self, request: Request) -> Result<Answer, StoreError> {
         match request {
             Request::DomainAdd { domain } => {
-                self.store.add_domain(domain.clone()).await?;
-                done(format!("The domain {} is added.", domain.to_unicode()))
+                mailstead_outbound::add_domain(&self.store, domain.clone()).await?;
+                let name = domain.to_unicode();
+                done(format!(
+                    "The domain {name} is added. What to publish in DNS for it shows `mailstead domain records {name}`."
+                ))
             }
             Request::DomainRemove { domain } => {
                 self.store.remove_domain(&domain).await?;
@@ -210,6 +219,15 @@ impl Operator {
         })
     }
 
+    fn records(&self, domain: &Domain, hostname: Option<String>) -> Result<Answer, StoreError> {
+        let hostname = self.hostname.clone().or(hostname).ok_or_else(|| {
+            let text =
+                "The host name is not known here: start the server first, or name the configuration with --config.";
+            StoreError::Invalid(text.to_owned())
+        })?;
+        keys::records(&self.store, domain, &hostname)
+    }
+
     /// A warning for targets here that are nobody's. No refusal: aliases may be set up before their accounts.
     fn dead_ends(&self, targets: &[Address]) -> Result<String, StoreError> {
         let mut nobodys = Vec::new();
@@ -262,7 +280,7 @@ impl Operator {
     }
 }
 
-fn done(sentence: String) -> Result<Answer, StoreError> {
+pub(super) fn done(sentence: String) -> Result<Answer, StoreError> {
     Ok(Answer::Done(sentence))
 }
 
@@ -281,7 +299,7 @@ fn list(addresses: &[Address]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mailstead_message::{Address, Domain};
-use mailstead_store::{QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode};
+use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode};
 use serde::{Deserialize, Serialize};
 
 /// What an operator can ask.
@@ -35,6 +35,23 @@ pub enum Request {
         domain: Domain,
         /// How seriously it is meant.
         mode: StsMode,
+    },
+    /// Show what a domain should publish in DNS.
+    DomainRecords {
+        /// Its name.
+        domain: Domain,
+        /// Our host name, where no server runs that knows it.
+        hostname: Option<String>,
+    },
+    /// List the keys a domain signs with.
+    DomainKeys {
+        /// Its name.
+        domain: Domain,
+    },
+    /// Make the next keys of a domain.
+    DomainRotateKey {
+        /// Its name.
+        domain: Domain,
     },
     /// Add an account.
     AccountAdd {
@@ -160,6 +177,10 @@ pub enum Answer {
     Done(String),
     /// Domains.
     Domains(Vec<DomainView>),
+    /// What a domain should publish.
+    Records(Vec<RecordView>),
+    /// Keys of a domain.
+    Keys(Vec<KeyView>),
     /// Accounts.
     Accounts(Vec<AccountView>),
     /// Aliases.
@@ -187,6 +208,38 @@ pub struct DomainView {
     pub mta_sts: StsMode,
     /// When it was added.
     pub created: String,
+}
+
+/// A record in DNS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+    /// What it says: texts without quotes, in one piece.
+    pub value: String,
+    /// What it is good for, in a sentence.
+    pub why: String,
+    /// It may be removed.
+    pub obsolete: bool,
+    /// The same as a line of a zone file.
+    pub zone: String,
+}
+
+/// A key a domain signs with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Its selector.
+    pub selector: String,
+    /// Where it stands in its life.
+    pub state: KeyState,
+    /// The same in a sentence.
+    pub meaning: String,
+    /// When it was made.
+    pub created: String,
+    /// Since when it stands there.
+    pub since: String,
 }
 
 /// An account.

@@ -1,0 +1,201 @@
+//! The keys our domains sign with, kept in order: the first ones are made, new ones sign once the world can see them,
+//! old ones go when nothing needs them any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailstead_auth::keys::is_published;
+use mailstead_auth::published::{Facts, KeyRecord, Record, Standing, records};
+use mailstead_inbound::make_keys;
+use mailstead_message::Domain;
+use mailstead_net::dns::{Dns, DnsError};
+use mailstead_store::{DomainKey, KeyState, NewKey, Store, StoreError, Timestamp};
+use tokio::sync::watch;
+
+use crate::sts;
+
+/// Between two looks while new keys wait to be seen in DNS: an operator who has just published them looks on.
+const LOOK_WHILE_WAITING: Duration = Duration::from_secs(60);
+/// Between two looks otherwise.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+/// A retired key's record must stay so long: twice as long as letters wait in queues (5 days), for those who check them
+/// late and those who send them on.
+pub const RETIRING_DAYS: i64 = 10;
+const DAY: i64 = 24 * 60 * 60;
+
+/// Keeps the keys in order.
+pub struct Keeper {
+    store: Store,
+    dns: Arc<dyn Dns>,
+}
+
+/// How a key's record stands in DNS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// As it should.
+    Right,
+    /// There is something else under its name.
+    Another,
+    /// There is nothing under its name.
+    Nothing,
+    /// It can't be told now.
+    Unknown,
+}
+
+impl Keeper {
+    /// Makes a keeper; nothing happens before [`Self::run`].
+    pub fn new(store: Store, dns: Arc<dyn Dns>) -> Self {
+        Self { store, dns }
+    }
+
+    /// Runs until `shutdown` turns true: looks every hour, and every minute while new keys wait to be seen.
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.look(Timestamp(jiff::Timestamp::now().as_second())).await {
+                tracing::error!("the signing keys can't be looked after: {error}");
+            }
+            tokio::select! {
+                _ = shutdown.wait_for(|closing| *closing) => return,
+                () = self.until_a_rotation_begins(LOOK) => {}
+            }
+        }
+    }
+
+    /// Looks after all domains once.
+    ///
+    /// # Errors
+    /// The store can't be read or written.
+    pub async fn look(&self, now: Timestamp) -> Result<(), StoreError> {
+        make_first_keys(&self.store).await?;
+        for domain in self.store.domains()? {
+            self.store.end_keys(&domain.name, Timestamp(now.0 - RETIRING_DAYS * DAY)).await?;
+            self.look_at(&domain.name).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_at(&self, domain: &Domain) -> Result<(), StoreError> {
+        let keys = self.store.domain_keys(domain)?;
+        let mut upcoming = Vec::new();
+        for key in &keys {
+            match key.state {
+                KeyState::Upcoming => upcoming.push(self.seen(domain, key).await == Seen::Right),
+                KeyState::Gone if self.seen(domain, key).await == Seen::Nothing => {
+                    tracing::info!(%domain, selector = key.selector, "the record of an old signing key is gone");
+                    self.store.forget_key(domain, &key.selector).await?;
+                }
+                KeyState::Active | KeyState::Retiring | KeyState::Gone => {}
+            }
+        }
+        if upcoming.is_empty() || upcoming.contains(&false) {
+            return Ok(());
+        }
+        tracing::info!(%domain, "the new signing keys are seen in DNS and sign from now on");
+        self.store.promote_keys(domain).await
+    }
+
+    async fn seen(&self, domain: &Domain, key: &DomainKey) -> Seen {
+        match self.dns.txt(&format!("{}._domainkey.{domain}", key.selector)).await {
+            // More than one record under a name is no key at all (RFC 6376 3.6.2.2).
+            Ok(answer) => match answer.records.as_slice() {
+                [only] if is_published(&key.record, only) => Seen::Right,
+                _ => Seen::Another,
+            },
+            Err(DnsError::NoName | DnsError::NoRecords) => Seen::Nothing,
+            Err(DnsError::Bogus(_) | DnsError::Temporary(_)) => Seen::Unknown,
+        }
+    }
+
+    async fn until_a_rotation_begins(&self, limit: Duration) {
+        let begun = async {
+            loop {
+                tokio::time::sleep(LOOK_WHILE_WAITING).await;
+                if self.rotates().unwrap_or(false) {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limit, begun).await;
+    }
+
+    fn rotates(&self) -> Result<bool, StoreError> {
+        for domain in self.store.domains()? {
+            if self.store.domain_keys(&domain.name)?.iter().any(|key| key.state == KeyState::Upcoming) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Adds a domain with its first keys.
+///
+/// # Errors
+/// It exists already, or keys can't be made.
+pub async fn add_domain(store: &Store, domain: Domain) -> Result<(), StoreError> {
+    let keys = fresh_keys(Vec::new()).await?;
+    store.add_domain_with_keys(domain, keys).await
+}
+
+/// Makes keys for the domains that have none, such as those of a store from before there were any.
+///
+/// # Errors
+/// The store can't be read or written, or keys can't be made.
+pub async fn make_first_keys(store: &Store) -> Result<(), StoreError> {
+    for domain in store.domains()? {
+        let keys = store.domain_keys(&domain.name)?;
+        if !keys.iter().any(|key| key.state == KeyState::Active) {
+            tracing::info!(domain = %domain.name, "the domain gets keys to sign its mail with");
+            store.add_first_keys(&domain.name, fresh_keys(keys).await?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the next pair of keys of a domain, which sign once their records are seen in DNS.
+///
+/// # Errors
+/// There is no such domain, or the pair before still waits.
+pub async fn begin_rotation(store: &Store, domain: &Domain) -> Result<(), StoreError> {
+    let keys = fresh_keys(store.domain_keys(domain)?).await?;
+    store.add_upcoming_keys(domain, keys).await
+}
+
+async fn fresh_keys(taken: Vec<DomainKey>) -> Result<Vec<NewKey>, StoreError> {
+    let now = Timestamp(jiff::Timestamp::now().as_second());
+    let made = tokio::task::spawn_blocking(move || make_keys(now, &taken)).await;
+    made.map_err(|error| StoreError::Io(error.to_string()))?
+}
+
+/// What a domain should publish in DNS, and what it may remove.
+///
+/// # Errors
+/// There is no such domain, or the store can't be read.
+pub fn published(store: &Store, domain: &Domain, hostname: &str) -> Result<Vec<Record>, StoreError> {
+    if !store.domains()?.iter().any(|known| known.name == *domain) {
+        return Err(StoreError::NotFound(format!("the domain {}", domain.to_unicode())));
+    }
+    let keys = store.domain_keys(domain)?;
+    let relay = store.smarthost_for(Some(domain))?;
+    let sts = store.sts_mode(domain)?.map(|mode| sts::Policy::own(mode, hostname).record());
+    Ok(records(&Facts {
+        domain,
+        hostname,
+        keys: keys.iter().map(key_record).collect(),
+        sts: sts.as_deref(),
+        relay: relay.as_ref().map(|relay| relay.host.as_str()),
+    }))
+}
+
+fn key_record(key: &DomainKey) -> KeyRecord<'_> {
+    let standing = match key.state {
+        KeyState::Upcoming => Standing::Upcoming,
+        KeyState::Active => Standing::Signs,
+        KeyState::Retiring => Standing::Retiring,
+        KeyState::Gone => Standing::Gone,
+    };
+    KeyRecord { selector: &key.selector, text: &key.record, standing }
+}
+
+#[cfg(test)]
+mod tests;
