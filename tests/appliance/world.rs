@@ -291,3 +291,27 @@ fn a_server_started_twice_is_told_of_the_first_and_a_stopped_one_tries_its_queue
     let retried = served.command().args(["queue", "retry", &id]).run();
     assert!(retried.output.contains("is tried as soon as the server starts"), "{retried}");
 }
+
+#[test]
+fn what_leaves_is_signed_twice_with_keys_that_dns_shows() {
+    let demo = demo();
+    demo.submission(ALICE).send(ALICE, &[BOB], &Letter::new(ALICE, BOB, "signed").bytes());
+    let stored = demo.imap(BOB).wait_for("INBOX", "Subject: signed");
+    let signatures = headers(&stored, "DKIM-Signature");
+    assert_eq!(signatures.len(), 2, "{}", text(&stored));
+    let said = demo.command("home.test").args(["--json", "domain", "records", "home.test"]).run();
+    let records: serde_json::Value = serde_json::from_str(&said.output).unwrap();
+    for (signature, algorithm) in signatures.iter().zip(["rsa-sha256", "ed25519-sha256"]) {
+        assert!(signature.contains(&format!("a={algorithm};")) && signature.contains("d=home.test;"), "{signature}");
+        let selector = signature.split("s=").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+        let name = format!("{selector}._domainkey.home.test");
+        let told = records.as_array().unwrap().iter().find(|record| record["name"] == name);
+        assert!(told.is_some_and(|record| record["kind"] == "TXT"), "no {name} in {records}");
+    }
+    // The reports of the server itself are as trustworthy.
+    let nobody = "nobody@world.test";
+    demo.submission(ALICE).send(ALICE, &[nobody], &Letter::new(ALICE, nobody, "to nobody").bytes());
+    let report = demo.imap(ALICE).wait_for("INBOX", "multipart/report");
+    assert_eq!(headers(&report, "DKIM-Signature").len(), 2, "{}", text(&report));
+    assert!(header(&report, "From").unwrap().contains("@home.test>"));
+}

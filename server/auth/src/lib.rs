@@ -14,4 +14,6 @@ pub mod published;
 #[cfg(test)]
 mod referee;
 pub mod report;
+pub mod seal;
 pub mod sign;
+pub mod srs;

@@ -61,6 +61,15 @@ impl Referee {
             outputs.iter().map(told).collect()
         })
     }
+
+    /// What the ARC chain is worth, and how long it is.
+    pub(crate) fn arc(&self, message: &[u8]) -> (String, usize) {
+        let parsed = parse(message);
+        runtime().block_on(async {
+            let output = nobody().verify_arc(Parameters::new(&parsed).with_txt_cache(self)).await;
+            (result(output.result()), output.sets().len())
+        })
+    }
 }
 
 fn result(result: &DkimResult) -> String {
