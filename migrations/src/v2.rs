@@ -6,6 +6,8 @@ type Bytes = &'static [u8];
 
 /// (domain, selector) → DKIM key.
 pub const DKIM_KEYS: TableDefinition<'static, (&'static str, &'static str), Bytes> = TableDefinition::new("dkim_keys");
+/// Token → a sender too long for a reverse-path of ours, and when it wrote last.
+pub const SENDERS: TableDefinition<'static, &'static str, Bytes> = TableDefinition::new("senders");
 /// What ACME wants kept (accounts, certificates, their states), by name.
 pub const CERTIFICATES: TableDefinition<'static, &'static str, Bytes> = TableDefinition::new("certificates");
 /// Domain → its MTA-STS policy as last fetched.
@@ -26,6 +28,7 @@ pub const REPORT_DOMAINS: TableDefinition<'static, (&'static str, i64, u64), boo
 /// Makes the tables.
 pub(crate) fn run(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(DKIM_KEYS)?;
+    transaction.open_table(SENDERS)?;
     transaction.open_table(CERTIFICATES)?;
     transaction.open_table(STS_POLICIES)?;
     transaction.open_table(VERDICTS)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use mailstead_message::Domain;
+use mailstead_message::report::ReportKind;
 
 /// Octets of one string of a TXT record (RFC 1035 3.3).
 const TXT_STRING: usize = 255;
@@ -106,7 +107,7 @@ pub fn records(facts: &Facts<'_>) -> Vec<Record> {
     records.push(record(
         &format!("_dmarc.{domain}"),
         Kind::Txt,
-        format!("v=DMARC1; p=reject; rua=mailto:postmaster@{domain}"),
+        format!("v=DMARC1; p=reject; rua=mailto:{}@{domain}", ReportKind::Dmarc.local_part()),
         format!(
             "What claims to be from {domain} and is not is to be refused, and what others see of it is reported to you. \
              Begin with p=none if other services send in its name too."
@@ -129,7 +130,7 @@ pub fn records(facts: &Facts<'_>) -> Vec<Record> {
     records.push(record(
         &format!("_smtp._tls.{domain}"),
         Kind::Txt,
-        format!("v=TLSRPTv1; rua=mailto:postmaster@{domain}"),
+        format!("v=TLSRPTv1; rua=mailto:{}@{domain}", ReportKind::Tls.local_part()),
         "Others report to you when they can't reach you over TLS.".to_owned(),
     ));
     records
@@ -239,10 +240,10 @@ mod tests {
                 "mail.home.test. 3600 IN TXT \"v=spf1 a -all\"",
                 &split,
                 "ms202605e._domainkey.home.test. 3600 IN TXT \"v=DKIM1; k=ed25519; p=AA==\"",
-                "_dmarc.home.test. 3600 IN TXT \"v=DMARC1; p=reject; rua=mailto:postmaster@home.test\"",
+                "_dmarc.home.test. 3600 IN TXT \"v=DMARC1; p=reject; rua=mailto:dmarc-reports@home.test\"",
                 "_mta-sts.home.test. 3600 IN TXT \"v=STSv1; id=7;\"",
                 "mta-sts.home.test. 3600 IN CNAME mail.home.test.",
-                "_smtp._tls.home.test. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:postmaster@home.test\"",
+                "_smtp._tls.home.test. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:tls-reports@home.test\"",
             ]
         );
         let obsolete: Vec<String> =

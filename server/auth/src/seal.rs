@@ -4,6 +4,7 @@
 use mailstead_message::Domain;
 use mailstead_message::header::{self, Field};
 
+use crate::check::Chain;
 use crate::fold::FoldedField;
 use crate::keys::KeyError;
 use crate::sign::{Selected, SignedFields, finish, relaxed};
@@ -12,17 +13,6 @@ use crate::sign::{Selected, SignedFields, finish, relaxed};
 const MAX_INSTANCE: u32 = 50;
 /// The fields of a set, in the order in which they are sealed (RFC 8617 5.1.1).
 const SET: [&str; 3] = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
-
-/// What a letter's chain is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chain {
-    /// There is none.
-    None,
-    /// It is whole; so many links.
-    Passed(u32),
-    /// It is broken.
-    Failed,
-}
 
 /// What was found out about a letter when it came.
 #[derive(Debug, Clone, Copy)]

@@ -19,6 +19,8 @@ const DAY: i64 = 24 * 60 * 60;
 const DAYS: i64 = 1 << 10;
 /// Characters of a hash: 30 bits, each guess of which costs a refused recipient.
 const HASH: usize = 6;
+/// Letters of a token: 80 bits.
+const TOKEN: usize = 16;
 /// RFC 4648 6, in lower case.
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
@@ -95,15 +97,25 @@ impl Srs {
         Ok(Address::new(local, Domain::parse(domain).map_err(|_| SrsError::Forged)?))
     }
 
+    /// A name for a sender too long for [`Self::forward`], that nobody else can guess.
+    pub fn token(&self, sender: &Address) -> String {
+        self.letters(&format!("long={}", sender.key()), TOKEN)
+    }
+
     fn second(&self, forwarder: &str, rest: &str) -> String {
         let said = format!("{forwarder}={rest}");
         format!("SRS1={}={said}", self.hash(&said))
     }
 
     fn hash(&self, said: &str) -> String {
+        self.letters(said, HASH)
+    }
+
+    /// So many letters of the text's authentication code, at most 24.
+    fn letters(&self, said: &str, count: usize) -> String {
         let tag = hmac::sign(&self.key, said.to_lowercase().as_bytes());
-        let bits = tag.as_ref().iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        (0..HASH).map(|index| letter(bits >> (59 - 5 * index))).collect()
+        let bits = tag.as_ref().iter().take(16).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+        (1..=count.min(24)).map(|index| letter((bits >> (128 - 5 * index)) as u64)).collect()
     }
 
     fn is_right(&self, hash: &str, said: &str) -> bool {
@@ -239,6 +251,9 @@ mod tests {
     fn what_would_be_too_long_for_an_address_is_not_made() {
         let long = address(&format!("{}@amazonses.test", "0".repeat(60)));
         assert_eq!(srs().forward(&long, &home(), NOW), None);
+        let token = srs().token(&long);
+        assert!(token.len() == TOKEN && token == srs().token(&long), "{token}");
+        assert_ne!(token, Srs::new(b"another").token(&long));
     }
 
     proptest! {

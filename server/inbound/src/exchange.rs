@@ -53,8 +53,9 @@ impl Handler for Exchange {
     fn message<'a>(&'a self, client: &'a Client, envelope: Envelope, body: Body) -> BoxFuture<'a, Reply> {
         let recipients: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
         Box::pin(async move {
-            let edit =
-                move |letter: &Letter| Ok(Edited { header: incoming(letter.header(), &recipients)?, told: Vec::new() });
+            let edit = move |letter: &Letter| {
+                Ok(Edited { header: incoming(letter.header(), &recipients)?, found: None, told: Vec::new() })
+            };
             self.reception.take_in(client, envelope, body, edit).await
         })
     }

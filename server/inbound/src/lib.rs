@@ -13,20 +13,24 @@
 //! reading at [`Exchange`], then [`Reception::take_in`].
 
 mod exchange;
+mod forwarding;
 mod letter;
 mod ration;
 mod receipt;
 mod reception;
 mod refusal;
 mod reports;
+mod returns;
 mod signing;
 mod story;
 mod way;
 
 pub use exchange::Exchange;
+pub use forwarding::Found;
 pub use letter::{Letter, MAX_HEADER};
 pub use receipt::{Post, post};
 pub use reception::{Edited, Policy, Reception, Relay};
 pub use refusal::{Refusal, trouble};
+pub use returns::{forget_senders, original_sender};
 pub use signing::{Signature, Signing, make_keys};
 pub use way::{Bundle, Lead, Way};

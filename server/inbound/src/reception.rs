@@ -13,12 +13,13 @@ use mailstead_smtp::server::{Body, Client, Envelope, MailFrom, RcptTo};
 use mailstead_store::{Acceptance, Prepared, Route, Store, StoreError, StoryEvent, Target, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::forwarding::{Forwarding, Found};
 use crate::ration::Ration;
 use crate::receipt::Receipt;
 use crate::reports::Bringer;
 use crate::story::{self, Refusals};
 use crate::way::recipient;
-use crate::{Lead, Letter, Refusal, Signing, Way, trouble};
+use crate::{Lead, Letter, Refusal, Signing, Way, returns, trouble};
 
 /// Messages up to this size are prepared where they are: moving them to another thread costs as much.
 const PREPARED_IN_PLACE: u64 = 32 << 10;
@@ -57,6 +58,8 @@ pub enum Relay {
 pub struct Edited {
     /// The header to be kept instead of its own.
     pub header: Vec<u8>,
+    /// What was found out about it: aliases that send it on vouch for that.
+    pub found: Option<Found>,
     /// Sentences for its story.
     pub told: Vec<String>,
 }
@@ -148,7 +151,7 @@ impl Reception {
     /// # Errors
     /// The refusal, which has been told.
     pub fn judge(&self, client: &Client, trace: TraceId, from: &MailFrom, to: &RcptTo) -> Result<(), Reply> {
-        let route = self.route(&to.address).map_err(Refusal::from);
+        let route = self.route(from, &to.address);
         let judged = route.and_then(|route| self.may_receive(client, &to.address, &route, from.size.unwrap_or(0)));
         judged.map_err(|refusal| {
             let reply = refusal.reply();
@@ -205,8 +208,11 @@ impl Reception {
 
     /// Where an address leads. The postmaster is reached at our host name too, for that is where `<Postmaster>` without
     /// a domain goes (RFC 5321 4.5.1).
-    fn route(&self, address: &Address) -> Result<Route, StoreError> {
+    fn route(&self, from: &MailFrom, address: &Address) -> Result<Route, Refusal> {
         let route = self.store().route(address)?;
+        if route != Route::NotLocal && returns::is_return_path(address) {
+            return self.route_back(from, address);
+        }
         let here = address.domain().as_str().eq_ignore_ascii_case(&self.policy.hostname);
         if route != Route::NotLocal || !here {
             return Ok(route);
@@ -219,7 +225,21 @@ impl Reception {
         if address.local().key() != postmaster.key() {
             return Ok(route);
         }
-        self.store().route(&Address::new(postmaster, domain.name))
+        Ok(self.store().route(&Address::new(postmaster, domain.name))?)
+    }
+
+    /// Where a report on a letter goes that an alias has sent on: to who wrote it.
+    fn route_back(&self, from: &MailFrom, address: &Address) -> Result<Route, Refusal> {
+        let original = returns::homeward(self.store(), address, story::now())?
+            .map_err(|error| Reply::new(550, (5, 1, 1), format!("there is no {address} here: {error}")))?;
+        if from.reverse_path.is_some() {
+            let text = format!("{address} takes reports of non-delivery only, with an empty sender");
+            return Err(Reply::new(550, (5, 7, 1), text).into());
+        }
+        Ok(match self.store().route(&original)? {
+            Route::NotLocal => Route::Targets(vec![Target::Remote(original)]),
+            here => here,
+        })
     }
 
     fn may_receive(&self, client: &Client, to: &Address, route: &Route, size: u64) -> Result<(), Refusal> {
@@ -312,7 +332,7 @@ impl Arrival {
         for to in &self.envelope.recipients {
             leads.push(self.lead(&mut way, to, size)?);
         }
-        let mut acceptances = self.acceptances(&letter, &head, way)?;
+        let mut acceptances = self.acceptances(&letter, &head, edited.found.as_ref(), way)?;
         let mut told = self.story(size, &head, &leads);
         self.tell(edited.told, &mut told);
         self.take_report(&letter, &leads, &mut acceptances, &mut told)?;
@@ -324,7 +344,7 @@ impl Arrival {
     }
 
     fn lead(&self, way: &mut Way, to: &RcptTo, size: u64) -> Result<Lead, Refusal> {
-        let route = self.reception.route(&to.address)?;
+        let route = self.reception.route(&self.envelope.from, &to.address)?;
         match self.reception.may_receive(&self.client, &to.address, &route, size) {
             // It was accepted a moment ago: on the next try it is refused for itself, and the others get theirs.
             Err(Refusal::Said(reply)) if reply.code == 550 => {
@@ -337,11 +357,24 @@ impl Arrival {
         lead.ok_or_else(|| trouble(&StoreError::NotFound(to.address.to_string())).into())
     }
 
-    fn acceptances(&self, letter: &Letter, head: &[u8], way: Way) -> Result<Vec<Acceptance>, StoreError> {
+    fn acceptances(
+        &self,
+        letter: &Letter,
+        head: &[u8],
+        found: Option<&Found>,
+        way: Way,
+    ) -> Result<Vec<Acceptance>, StoreError> {
+        let (signing, hostname) = (&self.reception.signing, &self.reception.policy.hostname);
+        let forwarding = Forwarding::new(signing, hostname, letter, &self.envelope.from, found, self.at);
         let mut acceptances = Vec::new();
         let mut body_has_eight_bits = None;
         for bundle in way.into_bundles() {
-            let head = bundle.head(head);
+            let mut head = bundle.head(head);
+            let mut from = self.envelope.from.clone();
+            if let Some(alias) = bundle.forwarder() {
+                head = forwarding.sealed(alias, head)?;
+                from = forwarding.sender(alias)?;
+            }
             // What the client said of BODY is not asked: a message that is ASCII can go to any server.
             let eight_bit = bundle.leaves() && {
                 let body = match body_has_eight_bits {
@@ -353,7 +386,7 @@ impl Arrival {
             acceptances.push(Acceptance {
                 message: letter.prepare(&head)?,
                 received: self.at,
-                queue: bundle.queue(&self.envelope.from, &head, eight_bit),
+                queue: bundle.queue(&from, &head, eight_bit),
                 deliveries: bundle.into_deliveries(),
                 report: None,
                 trace: self.envelope.trace,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mailstead_auth::body::{BodyHasher, Canonicalization, Digest};
 use mailstead_auth::keys::{Algorithm, Key, KeyError, selector};
+use mailstead_auth::seal::{Findings, seal};
 use mailstead_auth::sign::{Selected, sign};
 use mailstead_message::{Address, Domain, header};
 use mailstead_store::{DomainKey, KeyState, NewKey, Secret, Store, StoreError, Timestamp};
@@ -68,6 +69,27 @@ impl Signing {
             Ok(hasher.finish())
         })?;
         Ok([signature.fields.as_bytes(), message].concat())
+    }
+
+    /// The fields that vouch for what was found out about a letter (ARC), in the domain's name; nothing where it has no
+    /// RSA key, or where there is nothing to add.
+    ///
+    /// # Errors
+    /// A key or the body can't be read.
+    pub fn seal(
+        &self,
+        domain: &Domain,
+        header: &[u8],
+        findings: Findings<'_>,
+        at: Timestamp,
+        body_hash: impl FnOnce() -> Result<Vec<u8>, StoreError>,
+    ) -> Result<String, StoreError> {
+        let keys = self.active(domain)?;
+        let Some((selector, key)) = keys.iter().find(|(_, key)| key.algorithm() == Algorithm::Rsa) else {
+            return Ok(String::new());
+        };
+        let sealed = seal(domain, Selected { selector, key }, findings, header, &body_hash()?, at.0);
+        Ok(sealed.map_err(|error| broken(domain, error))?.unwrap_or_default())
     }
 
     /// The domain in whose name we write to somebody: theirs where it is ours, else the one our host is in, else the

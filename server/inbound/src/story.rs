@@ -9,6 +9,7 @@ use mailstead_store::{Store, StoryEvent, Timestamp};
 
 use crate::Lead;
 use crate::ration::Ration;
+use crate::returns::is_return_path;
 
 /// What was refused is told for so many at once ...
 const TOLD_AT_ONCE: u32 = 300;
@@ -109,6 +110,10 @@ pub(crate) fn accepted(
 
 fn lead_to(lead: &Lead) -> String {
     let to = &lead.recipient.address;
+    if is_return_path(to) {
+        let original = list(lead.inboxes.iter().chain(&lead.forwards));
+        return format!("{to} stands for {original}, whose letter was sent on from here: the report goes there.");
+    }
     if lead.reports.is_some() {
         return format!("{to} takes reports about our domains.");
     }

@@ -28,6 +28,8 @@ pub struct Way {
 pub struct Bundle {
     /// The alias that sends this on.
     forwarder: Option<Address>,
+    /// It is named in a `Delivered-To` field.
+    marked: bool,
     deliveries: Vec<Delivery>,
     remote: Vec<NewRecipient>,
 }
@@ -137,12 +139,11 @@ impl Way {
             prefix: prefix.clone().into_bytes(),
             flags: FlagSet::default(),
         });
-        if marked {
-            let forwarder = Some(alias.clone());
-            self.forwards.push(Bundle { forwarder, deliveries: deliveries.collect(), remote });
-        } else {
+        if remote.is_empty() {
             self.plain.deliveries.extend(deliveries);
-            self.plain.remote.extend(remote);
+        } else {
+            let forwarder = Some(alias.clone());
+            self.forwards.push(Bundle { forwarder, marked, deliveries: deliveries.collect(), remote });
         }
         lead
     }
@@ -151,8 +152,13 @@ impl Way {
 impl Bundle {
     /// The header these recipients get, made of the message's own.
     pub fn head(&self, head: &[u8]) -> Vec<u8> {
-        let forwarder = self.forwarder.as_ref().map(delivered_to).unwrap_or_default();
+        let forwarder = self.forwarder.as_ref().filter(|_| self.marked).map(delivered_to).unwrap_or_default();
         [forwarder.as_bytes(), head].concat()
+    }
+
+    /// The alias that sends this on into the world.
+    pub fn forwarder(&self) -> Option<&Address> {
+        self.forwarder.as_ref()
     }
 
     /// True when it goes into the world.

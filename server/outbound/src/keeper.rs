@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mailstead_auth::keys::is_published;
 use mailstead_auth::published::{Facts, KeyRecord, Record, Standing, records};
-use mailstead_inbound::make_keys;
+use mailstead_inbound::{forget_senders, make_keys};
 use mailstead_message::Domain;
 use mailstead_net::dns::{Dns, DnsError};
 use mailstead_store::{DomainKey, KeyState, NewKey, Store, StoreError, Timestamp};
@@ -61,11 +61,12 @@ impl Keeper {
         }
     }
 
-    /// Looks after all domains once.
+    /// Looks after all domains once, and forgets what reverse-paths no longer stand for.
     ///
     /// # Errors
     /// The store can't be read or written.
     pub async fn look(&self, now: Timestamp) -> Result<(), StoreError> {
+        forget_senders(&self.store, now).await?;
         make_first_keys(&self.store).await?;
         for domain in self.store.domains()? {
             self.store.end_keys(&domain.name, Timestamp(now.0 - RETIRING_DAYS * DAY)).await?;

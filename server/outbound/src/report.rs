@@ -1,6 +1,6 @@
 //! Reports to the sender: who wants which, what they say, where they go (RFC 3461, RFC 3464).
 
-use mailstead_inbound::{Post, post};
+use mailstead_inbound::{Post, original_sender, post};
 use mailstead_message::dsn::{Action, MAX_RETURNED, Recipient, Report};
 use mailstead_message::{Domain, TraceId};
 use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, StoreError, Timestamp};
@@ -31,6 +31,8 @@ pub(crate) async fn compose(
     told: &mut Vec<String>,
 ) -> Result<Option<Acceptance>, StoreError> {
     let Some(sender) = entry.reverse_path.as_ref().filter(|_| !news.is_empty()) else { return Ok(None) };
+    // Straight to who wrote it, where an alias has sent it on.
+    let sender = &original_sender(&context.store, sender, now)?;
     let trace = TraceId::new(u64::try_from(now.0).unwrap_or(0), rand::random());
     let retry_until = retry::last_try(&context.policy.schedule, entry, now);
     let author = context.signing.writing_domain(&context.policy.hostname, sender)?;

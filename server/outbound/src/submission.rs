@@ -90,7 +90,11 @@ impl Submission {
             let header = completion.complete(letter.header());
             let domain = completion.domain(&header);
             let signature = signing.sign_letter(&domain, &header, letter, Timestamp(completion.now))?;
-            Ok(Edited { header: [signature.fields.into_bytes(), header].concat(), told: vec![signature.told] })
+            Ok(Edited {
+                header: [signature.fields.into_bytes(), header].concat(),
+                found: None,
+                told: vec![signature.told],
+            })
         };
         self.reception.take_in(client, envelope, body, edit).await
     }

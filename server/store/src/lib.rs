@@ -26,6 +26,7 @@ mod queue;
 mod record;
 mod reports;
 mod route;
+mod senders;
 mod snapshot;
 mod story;
 mod tallies;

@@ -4,7 +4,7 @@ use mailstead_net::dns::DnsError;
 use mailstead_store::{Notify, QueueAction};
 
 use crate::server::End;
-use crate::world::{Sent, World, until};
+use crate::world::{Sent, World, address, now, until};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -100,6 +100,24 @@ async fn a_sender_in_the_world_is_told_by_mail_from_nobody() {
     assert!(got.mail.starts_with("MAIL FROM:<>"), "{}", got.mail);
     assert_eq!(got.rcpt, ["RCPT TO:<carol@far.test>"]);
     assert!(got.text.contains("Action: failed\r\n") && got.connection == 1);
+}
+
+#[tokio::test]
+async fn who_wrote_what_an_alias_sent_on_is_told_without_a_detour() {
+    let (mut world, bobs) = World::with_bob().await;
+    bobs.habits().rcpt = |_| "550 5.1.1 no such user";
+    let carols = world.server("mx.far.test").await;
+    world.names.mx("far.test", &[(10, "mx.far.test")]);
+    let srs = mailstead_auth::srs::Srs::new(world.store.srs_secret().unwrap().bytes());
+    let home = mailstead_message::Domain::parse("home.test").unwrap();
+    let path = srs.forward(&address("carol@far.test"), &home, now()).unwrap().to_string();
+    world.send(Sent { from: Some(&path), ..Sent::to(&["bob@world.test"]) }).await;
+    let running = world.run();
+    until("carol is told", || carols.got().len() == 1).await;
+    world.sent().await;
+    running.stop().await;
+    assert_eq!(carols.got()[0].rcpt, ["RCPT TO:<carol@far.test>"]);
+    assert!(carols.got()[0].text.contains("To: <carol@far.test>\r\n"));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod messages;
 mod policies;
 mod queue;
 mod reports;
+mod senders;
 mod stories;
 pub(crate) mod tallies;
 
