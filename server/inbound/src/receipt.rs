@@ -1,17 +1,21 @@
 //! What we write ourselves: receipts for what was delivered (RFC 3461 6.2), and how any such report is sent.
 
 use mailstead_message::dsn::{Action, Recipient, Report};
-use mailstead_message::{Address, Domain, ReversePath, TraceId};
-use mailstead_smtp::server::MailFrom;
+use mailstead_message::{Address, Domain, TraceId};
+use mailstead_message::report::ReportKind;
+use mailstead_smtp::server::{Body, MailFrom};
 use mailstead_store::{Acceptance, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent, Timestamp};
 
-use crate::{Lead, Signing, Way};
+use crate::reports::Bringer;
+use crate::{Lead, Letter, Signing, Way};
 
-/// A message of our own: from the null reverse-path, so that nothing ever comes back on it.
+/// A message of our own.
 #[derive(Debug)]
 pub struct Post<'a> {
     /// To whom it goes.
     pub to: &'a Address,
+    /// Where failure would be told, null for what answers a message: no notice is ever asked for.
+    pub reverse_path: Option<&'a Address>,
     /// The domain its From is in, when that is ours: it is signed in its name.
     pub author: Option<&'a Domain>,
     /// The whole message.
@@ -36,19 +40,20 @@ pub fn post(signing: &Signing, post: Post<'_>) -> Result<Option<Acceptance>, Sto
 }
 
 fn send(signing: &Signing, post: Post<'_>, route: Route) -> Result<Option<Acceptance>, StoreError> {
-    let mut way = Way::new(ReversePath::None);
+    let mut way = Way::new(post.reverse_path.cloned());
     let never = Notify { never: true, ..Notify::default() };
     let recipient = NewRecipient { address: post.to.clone(), orcpt: None, notify: Some(never) };
-    if way.add(recipient, route).is_none() {
-        return Ok(None);
-    }
-    let Some(bundle) = way.into_bundles().next() else { return Ok(None) };
+    let Some(lead) = way.add(recipient, route) else { return Ok(None) };
     let signed = match post.author {
         Some(domain) => signing.sign_message(domain, post.message, post.at)?,
         None => post.message.to_vec(),
     };
+    if let Some(kind) = lead.reports {
+        return report_to_us(signing, &post, kind, signed).map(Some);
+    }
+    let Some(bundle) = way.into_bundles().next() else { return Ok(None) };
     let message = bundle.head(&signed);
-    let from = MailFrom { smtputf8: post.smtputf8, ..MailFrom::default() };
+    let from = MailFrom { smtputf8: post.smtputf8, reverse_path: post.reverse_path.cloned(), ..MailFrom::default() };
     let story = vec![StoryEvent { at: post.at, text: post.told, addresses: vec![post.to.clone()] }];
     Ok(Some(Acceptance {
         queue: bundle.queue(&from, &message, !message.is_ascii()),
@@ -59,6 +64,29 @@ fn send(signing: &Signing, post: Post<'_>, route: Route) -> Result<Option<Accept
         trace: post.trace,
         story,
     }))
+}
+
+/// What we report about a domain of our own: it takes the same way as anybody's report on it.
+fn report_to_us(
+    signing: &Signing,
+    post: &Post<'_>,
+    kind: ReportKind,
+    message: Vec<u8>,
+) -> Result<Acceptance, StoreError> {
+    let letter = Letter::open(Body::Memory(message)).map_err(|refused| StoreError::Invalid(refused.reply().to_string()))?;
+    let (from, domain) = (&post.reverse_path.cloned(), post.to.domain());
+    let bringer = Bringer { letter: &letter, kind, domain, from, trace: post.trace, at: post.at };
+    let taken = bringer.take(signing.store())?;
+    let event = |text| StoryEvent { at: post.at, text, addresses: vec![post.to.clone()] };
+    Ok(Acceptance {
+        message: Prepared::from_bytes(&[])?,
+        received: post.at,
+        deliveries: Vec::new(),
+        queue: Vec::new(),
+        report: taken.report,
+        trace: post.trace,
+        story: vec![event(post.told.clone()), event(taken.told)],
+    })
 }
 
 /// What a receipt is about.
@@ -98,6 +126,7 @@ impl Receipt<'_> {
         };
         let post = Post {
             to: self.sender,
+            reverse_path: None,
             author: author.as_ref(),
             message: &report.compose(),
             smtputf8: report.smtputf8,

@@ -5,7 +5,8 @@ use std::pin::Pin;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::http::request::Builder;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
@@ -30,11 +31,37 @@ pub struct Fetched {
 /// # Errors
 /// A sentence without a full stop: the connection broke, it is no HTTP, or the body is larger than `max_body`.
 pub async fn get(stream: Stream, host: &str, path: &str, max_body: usize) -> Result<Fetched, String> {
+    exchange(stream, Request::get(path), host, Bytes::new(), max_body).await
+}
+
+/// Brings `bytes` to `path` of `host`, as [`get`] asks for it; the answer's body is read up to `max_body`.
+///
+/// # Errors
+/// As [`get`].
+pub async fn post(
+    stream: Stream,
+    host: &str,
+    path: &str,
+    media_type: &str,
+    bytes: &[u8],
+    max_body: usize,
+) -> Result<Fetched, String> {
+    let request = Request::post(path).header(CONTENT_TYPE, media_type).header(CONTENT_LENGTH, bytes.len());
+    exchange(stream, request, host, Bytes::copy_from_slice(bytes), max_body).await
+}
+
+async fn exchange(
+    stream: Stream,
+    request: Builder,
+    host: &str,
+    bytes: Bytes,
+    max_body: usize,
+) -> Result<Fetched, String> {
     let broken = |error: hyper::Error| format!("the answer can't be read: {}", error.to_string().escape_debug());
-    let request = Request::get(path)
+    let request = request
         .header(HOST, host)
         .header(USER_AGENT, concat!("Mailstead/", env!("CARGO_PKG_VERSION")))
-        .body(Nothing)
+        .body(Whole(bytes))
         .map_err(|error| error.to_string())?;
     let mut builder = http1::Builder::new();
     builder.max_buf_size(MAX_HEADER_BYTES);
@@ -69,21 +96,22 @@ async fn read(response: Response<Incoming>, max_body: usize) -> Result<Fetched, 
     Ok(Fetched { status, content_type, body })
 }
 
-/// A request's empty body.
-struct Nothing;
+/// A request's body, in one piece.
+struct Whole(Bytes);
 
-impl hyper::body::Body for Nothing {
+impl hyper::body::Body for Whole {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-        std::task::Poll::Ready(None)
+        let bytes = std::mem::take(&mut self.0);
+        std::task::Poll::Ready((!bytes.is_empty()).then(|| Ok(hyper::body::Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        true
+        self.0.is_empty()
     }
 }

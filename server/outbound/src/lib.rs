@@ -24,6 +24,7 @@ mod mx;
 mod policy;
 mod reach;
 mod report;
+mod reporting;
 mod retry;
 mod run;
 mod runner;
@@ -35,6 +36,7 @@ mod submission;
 pub use keeper::{Keeper, RETIRING_DAYS, add_domain, begin_rotation, make_first_keys, published};
 pub use mailstead_auth::published::Record;
 pub use policy::{Policy, Schedule};
+pub use reporting::{Fate, Reporter, Sent};
 pub use runner::Runner;
 pub use submission::Submission;
 

@@ -3,7 +3,7 @@
 
 use mailstead_message::Domain;
 pub use mailstead_message::report::*;
-use mailstead_migrations::v2;
+use mailstead_migrations::{v1, v2};
 use redb::TableDefinition;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub(crate) type Tallies = TableDefinition<'static, (u32, &'static str, &'static 
 const DAY: i64 = 24 * 60 * 60;
 /// Bytes of one row: a peer's long words are cut before, and what is still larger is not counted.
 const MAX_ROW: usize = 8 << 10;
+
+/// The setting that is there when no reports are to be sent.
+pub(crate) const SENDING_OFF: &str = "reports-off";
 
 /// A day of UTC since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,6 +105,17 @@ impl Store {
         let bytes = reports.iter().map(|report| report.message.compressed.len()).sum();
         let domain = domain.clone();
         self.add(bytes, move |change| change.settle_tally(kind, day, &domain, &reports)).await
+    }
+
+    /// Whether reports are sent by themselves, day by day.
+    pub fn sends_reports(&self) -> Result<bool, StoreError> {
+        let settings = self.shared().read()?.open_table(v1::SETTINGS)?;
+        Ok(settings.get(SENDING_OFF)?.is_none())
+    }
+
+    /// Decides whether reports are sent by themselves.
+    pub async fn set_sends_reports(&self, send: bool) -> Result<(), StoreError> {
+        self.lessen(move |change| change.set_sends_reports(send)).await
     }
 
     fn tally<T: Serialize>(&self, kind: ReportKind, now: Timestamp, domain: &Domain, outcome: &T) {

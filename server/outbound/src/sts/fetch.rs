@@ -70,6 +70,14 @@ fn is_plain_text(content_type: &str) -> bool {
     kind.is_empty() || kind.eq_ignore_ascii_case("text/plain")
 }
 
+/// Opens a TLS connection to any host of the public web, whose certificate is for exactly that name.
+///
+/// # Errors
+/// Why not, without a full stop.
+pub(crate) async fn connect_https(context: &Context, host: &str) -> Result<Stream, String> {
+    connect(context, host).await.map_err(|error| error.text)
+}
+
 /// Opens a TLS connection to the policy host, whose certificate is for exactly that name.
 async fn connect(context: &Context, host: &str) -> Result<Stream, NotFetched> {
     let policy = &context.policy;

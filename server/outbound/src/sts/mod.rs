@@ -14,6 +14,7 @@ use crate::Context;
 use fetch::NotFetched;
 
 pub use fetch::PATH;
+pub(crate) use fetch::connect_https;
 pub use policy::{Malformed, Pattern, Policy};
 
 /// After a policy could not be fetched it is not asked for again so soon, in seconds (RFC 8461 3.3).

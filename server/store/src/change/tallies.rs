@@ -4,7 +4,7 @@ use mailstead_message::Domain;
 use redb::{ReadableTable as _, Table};
 
 use super::Change;
-use crate::tallies::tallies;
+use crate::tallies::{SENDING_OFF, tallies};
 use crate::{Acceptance, Day, ReportKind, StoreError, Timestamp};
 
 /// Key of the number of a domain's rows of a day; under the empty domain, of all rows of the day.
@@ -63,6 +63,16 @@ impl Change<'_> {
         let mut table = self.write_side(tallies(kind))?;
         table.retain_in((day, name, &[][..])..=(day, name, &[u8::MAX][..]), |_, _| false)?;
         Ok(true)
+    }
+
+    pub(crate) fn set_sends_reports(&mut self, send: bool) -> Result<(), StoreError> {
+        let settings = &mut self.write().settings;
+        if send {
+            settings.remove(SENDING_OFF)?;
+        } else {
+            settings.insert(SENDING_OFF, &[][..])?;
+        }
+        Ok(())
     }
 
     /// Drops some of what is no news any more: old tallies, and old reports of others. True when there may be more.
