@@ -12,7 +12,7 @@ use std::time::Duration;
 use mailstead_inbound::Exchange;
 use mailstead_net::dns::Dns;
 use mailstead_net::{Certificates, Gate, Limits, Listener};
-use mailstead_outbound::{Keeper, Runner, Submission};
+use mailstead_outbound::{Keeper, Reporter, Runner, Submission};
 use mailstead_smtp::server::Role;
 use mailstead_store::Store;
 use mailstead_web::control;
@@ -139,10 +139,12 @@ impl Bound {
         let control_socket = self.config.data.join(control::SOCKET_NAME);
         let control = control::Server::bind(&control_socket)
             .map_err(|error| format!("{}: the control socket can't be made: {error}", control_socket.display()))?;
-        tasks.spawn(control.run(
-            control::Operator::running(parts.store.clone(), gate, Arc::clone(&parts.dns), self.config.hostname.clone()),
-            stopped.clone(),
-        ));
+        let reporter = Reporter::new(parts.store.clone(), Arc::clone(&parts.dns), parts.delivery.clone());
+        let reporter = Arc::new(reporter);
+        tasks.spawn(Arc::clone(&reporter).run(stopped.clone()));
+        let hostname = self.config.hostname.clone();
+        let operator = control::Operator::running(parts.store.clone(), gate, Arc::clone(&parts.dns), hostname);
+        tasks.spawn(control.run(operator.with_reporter(reporter), stopped.clone()));
 
         let mut limits: HashMap<Service, Limits> = HashMap::new();
         for (service, listener) in self.listeners {

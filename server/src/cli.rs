@@ -20,6 +20,7 @@ Set it up:
 Look after it:
   mailstead queue list                        what waits to go out, and why
   mailstead trace alice@example.org           what became of her letters
+  mailstead report list                       what other servers say of your mail
 
 The same commands work while the server runs and while it does not.";
 
@@ -72,6 +73,9 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 10)]
         limit: usize,
     },
+    /// What other servers report about your domains: forged letters, broken TLS
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Addresses that are locked out after guessing passwords
     #[command(subcommand)]
     Ban(BanCommand),
@@ -346,6 +350,46 @@ pub(crate) enum QueueCommand {
         #[arg(value_parser = queue_number)]
         id: u64,
     },
+}
+
+/// `mailstead report`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// The reports that came, newest first
+    List {
+        /// Only about this domain
+        #[arg(value_parser = domain_name)]
+        domain: Option<Domain>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// One report in plain words
+    Show {
+        /// The number in the list
+        id: u64,
+    },
+    /// Send the reports that other domains ask of you now, instead of waiting for the night
+    Send {
+        /// Only about this day in UTC, such as 2026-11-25, even if it is not over
+        #[arg(long)]
+        day: Option<String>,
+    },
+    /// Whether reports are sent each day to the domains that ask for them (on unless you turn it off)
+    Sending {
+        /// on or off
+        #[arg(value_enum)]
+        switch: Switch,
+    },
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
 }
 
 /// `mailstead ban`

@@ -8,7 +8,8 @@ use mailstead_store::{Options, QueueAction, Smarthost, SmarthostTls};
 use mailstead_web::control::{Answer, Client, ControlError, Operator, Request, Response};
 
 use crate::cli::{
-    AccountCommand, AliasCommand, BanCommand, Command, DomainCommand, QueueCommand, SmarthostCommand, StsMode, TlsMode,
+    AccountCommand, AliasCommand, BanCommand, Command, DomainCommand, QueueCommand, ReportCommand, SmarthostCommand,
+    StsMode, Switch, TlsMode,
 };
 use crate::print;
 use crate::serve::{holds_store, open_store};
@@ -125,6 +126,7 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
             Ok(address) => Request::TraceAddress { address, limit },
             Err(_) => Request::Trace { id: subject },
         },
+        Command::Report(command) => report(command),
         Command::Ban(BanCommand::List) => Request::BanList,
         Command::Ban(BanCommand::Lift { address }) => Request::BanLift { address },
         // The others never come here: `main` carries them out itself.
@@ -150,6 +152,15 @@ fn domain(command: DomainCommand, hostname: Option<String>) -> Request {
         DomainCommand::Records { domain, .. } => Request::DomainRecords { domain, hostname },
         DomainCommand::Keys { domain } => Request::DomainKeys { domain },
         DomainCommand::RotateKey { domain } => Request::DomainRotateKey { domain },
+    }
+}
+
+fn report(command: ReportCommand) -> Request {
+    match command {
+        ReportCommand::List { domain, limit } => Request::ReportList { domain, limit },
+        ReportCommand::Show { id } => Request::ReportShow { id },
+        ReportCommand::Send { day } => Request::ReportSend { day },
+        ReportCommand::Sending { switch } => Request::ReportSending { on: switch == Switch::On },
     }
 }
 

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use mailstead_store::{RecipientState, SmarthostTls};
 use mailstead_web::control::{
-    AccountView, AliasView, Answer, BanView, DomainView, KeyView, QueueView, RecordView, SmarthostView, StatusView,
-    StoryView,
+    AccountView, AliasView, Answer, BanView, DomainView, KeyView, QueueView, RecordView, ReportDetail, ReportView,
+    SmarthostView, StatusView, StoryView,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +45,9 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Queue(list) => json!(list),
         Answer::Stories(list) => json!(list),
         Answer::Bans(list) => json!(list),
+        Answer::Reports(list) => json!(list),
+        Answer::Report(report) => json!(report),
+        Answer::Sentences(list) => json!(list),
         Answer::Status(status) => json!(status),
     }
 }
@@ -64,6 +67,9 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Queue(list) => queue(list),
         Answer::Stories(list) => stories(list),
         Answer::Bans(list) => bans(list),
+        Answer::Reports(list) => reports(list),
+        Answer::Report(report) => self::report(report),
+        Answer::Sentences(list) => list.iter().map(|sentence| printable(sentence) + "\n").collect(),
         Answer::Status(status) => self::status(status),
     }
 }
@@ -234,6 +240,34 @@ fn duration(seconds: u64) -> String {
         (0, hours, minutes) => format!("{} {}", count(hours, "hour"), count(minutes, "minute")),
         (days, hours, _) => format!("{} {}", count(days, "day"), count(hours, "hour")),
     }
+}
+
+fn reports(list: &[ReportView]) -> String {
+    if list.is_empty() {
+        return "There is no report yet. They come to dmarc-reports@ and tls-reports@ your domain, once its records in \
+                DNS ask for them."
+            .to_owned();
+    }
+    let rows = list.iter().map(|report| {
+        let day = |time: &Option<String>| time.as_deref().and_then(|time| time.get(..10)).unwrap_or("").to_owned();
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let who = match &report.problem {
+            None => report.organisation.clone().unwrap_or_default(),
+            Some(problem) => format!("can't be read: {problem}"),
+        };
+        let (begin, kind) = (day(&report.begin.clone().or_else(|| Some(report.received.clone()))), &report.kind);
+        let (good, bad) = (number(report.good), number(report.bad));
+        vec![report.id.to_string(), begin, kind.to_uppercase(), report.domains.join(", "), good, bad, who]
+    });
+    table(&["REPORT", "DAY", "ON", "ABOUT", "GOOD", "BAD", "BY"], rows)
+}
+
+fn report(report: &ReportDetail) -> String {
+    let from = report.view.from.as_deref().unwrap_or("nobody");
+    let mut text: String = report.sentences.iter().map(|sentence| printable(sentence) + "\n").collect();
+    let (received, trace) = (&report.view.received, &report.trace);
+    text += &printable(&format!("(It came at {received} from {from}, as message {trace}.)"));
+    text
 }
 
 /// "1 second", "2 seconds".

@@ -3,11 +3,12 @@
 mod keys;
 mod operator;
 mod protocol;
+mod reports;
 mod socket;
 
 pub use operator::Operator;
 pub use protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, KeyView, QueueView, RecipientView, RecordView,
-    Request, Response, SmarthostView, StatusView, StoryView,
+    ReportDetail, ReportView, Request, Response, SmarthostView, StatusView, StoryView,
 };
 pub use socket::{Client, ControlError, SOCKET_NAME, Server};

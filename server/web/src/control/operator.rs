@@ -6,6 +6,7 @@ use std::time::Instant;
 use mailstead_message::{Address, Domain, TraceId};
 use mailstead_net::Gate;
 use mailstead_net::dns::Dns;
+use mailstead_outbound::Reporter;
 use mailstead_store::{
     Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Route, Smarthost, Store,
     StoreError, Story, StsMode, Timestamp,
@@ -26,22 +27,30 @@ const MIN_PASSWORD: usize = 8;
 /// Carries out requests on a store: a running server's, or a stopped one's opened for the occasion.
 #[derive(Clone)]
 pub struct Operator {
-    store: Store,
+    pub(super) store: Store,
     running: Option<(Arc<Gate>, Instant)>,
     names: Option<Arc<dyn Dns>>,
     /// Our host name, where it is known.
     hostname: Option<String>,
+    pub(super) reporter: Option<Arc<Reporter>>,
 }
 
 impl Operator {
     /// On a running server.
     pub fn running(store: Store, gate: Arc<Gate>, names: Arc<dyn Dns>, hostname: String) -> Self {
-        Self { store, running: Some((gate, Instant::now())), names: Some(names), hostname: Some(hostname) }
+        let running = Some((gate, Instant::now()));
+        Self { store, running, names: Some(names), hostname: Some(hostname), reporter: None }
     }
 
     /// On a stopped server's store.
     pub fn stopped(store: Store) -> Self {
-        Self { store, running: None, names: None, hostname: None }
+        Self { store, running: None, names: None, hostname: None, reporter: None }
+    }
+
+    /// With one that sends the reports we owe.
+    #[must_use]
+    pub fn with_reporter(self, reporter: Arc<Reporter>) -> Self {
+        Self { reporter: Some(reporter), ..self }
     }
 
     /// Carries out one request.
@@ -117,6 +126,10 @@ impl Operator {
                     None => "Everybody may log in again.".to_owned(),
                 })
             }
+            Request::ReportList { .. }
+            | Request::ReportShow { .. }
+            | Request::ReportSend { .. }
+            | Request::ReportSending { .. } => self.report(request).await,
             Request::Status => self.status(),
         }
     }

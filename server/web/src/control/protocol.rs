@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use mailstead_message::{Address, Domain};
+use mailstead_message::report::Report;
 use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode};
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +156,28 @@ pub enum Request {
         /// Which.
         address: Option<IpAddr>,
     },
+    /// List reports about our domains.
+    ReportList {
+        /// Only about this one.
+        domain: Option<Domain>,
+        /// How many.
+        limit: usize,
+    },
+    /// Show a report.
+    ReportShow {
+        /// Its number.
+        id: u64,
+    },
+    /// Send the reports we owe others.
+    ReportSend {
+        /// Only of this day (`2026-11-25`, UTC), ended or not; of all that have ended when missing.
+        day: Option<String>,
+    },
+    /// Send reports each day, or not.
+    ReportSending {
+        /// Whether.
+        on: bool,
+    },
     /// How it goes.
     Status,
 }
@@ -193,6 +216,12 @@ pub enum Answer {
     Stories(Vec<StoryView>),
     /// Locked-out addresses.
     Bans(Vec<BanView>),
+    /// Reports.
+    Reports(Vec<ReportView>),
+    /// A report in full.
+    Report(Box<ReportDetail>),
+    /// What was done, in several sentences.
+    Sentences(Vec<String>),
     /// How it goes.
     Status(StatusView),
 }
@@ -342,6 +371,49 @@ pub struct BanView {
     pub address: String,
     /// For how many more seconds.
     pub seconds: u64,
+}
+
+/// A report about domains of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportView {
+    /// Its number.
+    pub id: u64,
+    /// When it came.
+    pub received: String,
+    /// Who sent it, by its reverse-path.
+    pub from: Option<String>,
+    /// `dmarc` or `tls`.
+    pub kind: String,
+    /// What it is about.
+    pub domains: Vec<String>,
+    /// Who made it; this and what follows is missing if it can't be read.
+    pub organisation: Option<String>,
+    /// The name they gave it.
+    pub name: Option<String>,
+    /// When what it tells began.
+    pub begin: Option<String>,
+    /// When it ended.
+    pub end: Option<String>,
+    /// Letters proved to be ours, or sessions with TLS as it should be.
+    pub good: Option<u64>,
+    /// The others.
+    pub bad: Option<u64>,
+    /// Why it can't be read.
+    pub problem: Option<String>,
+}
+
+/// A report in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportDetail {
+    /// As it is listed.
+    #[serde(flatten)]
+    pub view: ReportView,
+    /// The trace id of the letter that brought it.
+    pub trace: String,
+    /// What it tells, in plain words.
+    pub sentences: Vec<String>,
+    /// What it tells, row by row.
+    pub report: Option<Report>,
 }
 
 /// How it goes.

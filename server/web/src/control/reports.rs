@@ -1,0 +1,112 @@
+//! Reports about our domains, shown; reports we owe, sent by hand.
+
+mod words;
+
+use mailstead_message::Domain;
+use mailstead_message::report::ReportKind;
+use mailstead_outbound::Sent;
+use mailstead_store::{Day, Head, ReportEntry, StoreError, Timestamp};
+
+use super::operator::{Operator, done, time};
+use super::protocol::{Answer, ReportDetail, ReportView, Request};
+
+/// The most reports listed at once.
+const MAX_REPORTS: usize = 1_000;
+
+impl Operator {
+    pub(super) async fn report(&self, request: Request) -> Result<Answer, StoreError> {
+        match request {
+            Request::ReportShow { id } => self.show(id),
+            Request::ReportSend { day } => self.send(day.as_deref()).await,
+            Request::ReportSending { on } => {
+                self.store.set_sends_reports(on).await?;
+                done(match on {
+                    true => "Reports are sent each day to the domains that ask for them.".to_owned(),
+                    false => "No reports are sent any more, unless by hand.".to_owned(),
+                })
+            }
+            Request::ReportList { domain, limit } => self.list(domain.as_ref(), limit),
+            _ => self.list(None, MAX_REPORTS),
+        }
+    }
+
+    fn list(&self, domain: Option<&Domain>, limit: usize) -> Result<Answer, StoreError> {
+        if let Some(domain) = domain
+            && !self.store.domains()?.iter().any(|known| known.name == *domain)
+        {
+            return Err(StoreError::NotFound(format!("the domain {}", domain.to_unicode())));
+        }
+        let reports = self.store.reports(domain, limit.clamp(1, MAX_REPORTS))?;
+        Ok(Answer::Reports(reports.into_iter().map(|ReportEntry { id, head }| view(id, head)).collect()))
+    }
+
+    fn show(&self, id: u64) -> Result<Answer, StoreError> {
+        let found = self.store.report(id)?;
+        let (head, report) = found.ok_or_else(|| StoreError::NotFound(format!("the report {id}")))?;
+        let sentences = match (&report, &head.gist) {
+            (Some(report), _) => words::of(report),
+            (None, Err(why)) => vec![format!("It can't be read as a report: {why}.")],
+            (None, Ok(_)) => Vec::new(),
+        };
+        Ok(Answer::Report(Box::new(ReportDetail { trace: head.trace.to_string(), view: view(id, head), sentences, report })))
+    }
+
+    async fn send(&self, day: Option<&str>) -> Result<Answer, StoreError> {
+        let day = day.map(parse_day).transpose()?;
+        let reporter = self.reporter.as_ref().ok_or_else(|| {
+            StoreError::Invalid("The server is not running: reports are sent by a running one.".to_owned())
+        })?;
+        let sent = reporter.send(day).await?;
+        if sent.is_empty() {
+            let when = if day.is_some() { "for that day" } else { "for any day that has ended" };
+            return done(format!("There is no report to be sent {when}."));
+        }
+        Ok(Answer::Sentences(sent.iter().map(Sent::to_string).collect()))
+    }
+}
+
+fn parse_day(text: &str) -> Result<Day, StoreError> {
+    let date: jiff::civil::Date =
+        text.parse().map_err(|_| StoreError::Invalid(format!("{text} is no day: write it as 2026-11-25.")))?;
+    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| StoreError::Invalid(error.to_string()))?;
+    Ok(Day::of(Timestamp(midnight.timestamp().as_second())))
+}
+
+fn view(id: u64, head: Head) -> ReportView {
+    let (gist, problem) = match head.gist {
+        Ok(gist) => (Some(gist), None),
+        Err(why) => (None, Some(why)),
+    };
+    let at = |second: i64| time(Timestamp(second));
+    ReportView {
+        id,
+        received: time(head.received),
+        from: head.from.map(|address| address.to_string()),
+        kind: kind(head.kind),
+        domains: head.domains.iter().map(Domain::to_unicode).collect(),
+        organisation: gist.as_ref().map(|gist| gist.organisation.clone()),
+        name: gist.as_ref().map(|gist| gist.name.clone()),
+        begin: gist.as_ref().map(|gist| at(gist.begin)),
+        end: gist.as_ref().map(|gist| at(gist.end)),
+        good: gist.as_ref().map(|gist| gist.good),
+        bad: gist.as_ref().map(|gist| gist.bad),
+        problem,
+    }
+}
+
+fn kind(kind: ReportKind) -> String {
+    kind.as_str().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_a_date() {
+        assert_eq!(parse_day("2024-10-04").ok(), Some(Day(20_000)));
+        for text in ["", "today", "2024-13-01", "20000", "2024-10-04T00:00:00Z x"] {
+            assert!(parse_day(text).is_err(), "{text}");
+        }
+    }
+}
