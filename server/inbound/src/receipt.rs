@@ -1,8 +1,8 @@
 //! What we write ourselves: receipts for what was delivered (RFC 3461 6.2), and how any such report is sent.
 
 use mailstead_message::dsn::{Action, Recipient, Report};
-use mailstead_message::{Address, Domain, TraceId};
 use mailstead_message::report::ReportKind;
+use mailstead_message::{Address, Domain, TraceId};
 use mailstead_smtp::server::{Body, MailFrom};
 use mailstead_store::{Acceptance, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent, Timestamp};
 
@@ -73,7 +73,8 @@ fn report_to_us(
     kind: ReportKind,
     message: Vec<u8>,
 ) -> Result<Acceptance, StoreError> {
-    let letter = Letter::open(Body::Memory(message)).map_err(|refused| StoreError::Invalid(refused.reply().to_string()))?;
+    let letter =
+        Letter::open(Body::Memory(message)).map_err(|refused| StoreError::Invalid(refused.reply().to_string()))?;
     let (from, domain) = (&post.reverse_path.cloned(), post.to.domain());
     let bringer = Bringer { letter: &letter, kind, domain, from, trace: post.trace, at: post.at };
     let taken = bringer.take(signing.store())?;

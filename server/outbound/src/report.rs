@@ -59,7 +59,10 @@ pub(crate) async fn compose(
     let (signing, to) = (context.signing.clone(), sender.clone());
     let posting = move || {
         let author = author.as_ref();
-        post(&signing, Post { to: &to, reverse_path: None, author, message: &message, smtputf8, trace, at: now, told: text })
+        post(
+            &signing,
+            Post { to: &to, reverse_path: None, author, message: &message, smtputf8, trace, at: now, told: text },
+        )
     };
     let posted = tokio::task::spawn_blocking(posting).await.map_err(|error| StoreError::Io(error.to_string()))??;
     told.push(match &posted {

@@ -111,7 +111,9 @@ impl Reporter {
         let mut owed = Vec::new();
         for kind in [ReportKind::Tls, ReportKind::Dmarc] {
             let tallied = self.context.store.tallied(kind, day.unwrap_or(ended))?;
-            owed.extend(tallied.into_iter().filter(|(on, _)| day.is_none_or(|day| day == *on)).map(|owed| (kind, owed)));
+            owed.extend(
+                tallied.into_iter().filter(|(on, _)| day.is_none_or(|day| day == *on)).map(|owed| (kind, owed)),
+            );
         }
         let mut sent = Vec::new();
         let mut owed = owed.into_iter();
@@ -202,14 +204,21 @@ impl Owed {
         self.send_to(&targets, &submitter, &packed).await
     }
 
-    async fn send_to(&self, targets: &[Target], submitter: &Domain, packed: &Packed) -> Result<Option<Fate>, StoreError> {
+    async fn send_to(
+        &self,
+        targets: &[Target],
+        submitter: &Domain,
+        packed: &Packed,
+    ) -> Result<Option<Fate>, StoreError> {
         let (mut letters, mut to, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for target in targets {
             let reached = match target {
-                Target::Mail { address, limit } => self.letter(submitter, packed, address, *limit).await?.map(|letter| {
-                    letters.push(letter);
-                    address.to_string()
-                }),
+                Target::Mail { address, limit } => {
+                    self.letter(submitter, packed, address, *limit).await?.map(|letter| {
+                        letters.push(letter);
+                        address.to_string()
+                    })
+                }
                 Target::Https(url) => {
                     https::post(&self.context, url, packed.media_type(), &packed.bytes).await.map(|()| url.clone())
                 }

@@ -180,7 +180,10 @@ async fn a_report_too_large_for_its_reader_or_for_places_of_ours_is_not_sent() {
     world.tally().await;
     let fates = world.fates().await;
     let [Fate::Later(web), Fate::Later(mail)] = fates.as_slice() else { panic!("{fates:?}") };
-    assert!(web.contains("https://127.0.0.1/ is no place") && web.contains("reports.world.test can't be found"), "{web}");
+    assert!(
+        web.contains("https://127.0.0.1/ is no place") && web.contains("reports.world.test can't be found"),
+        "{web}"
+    );
     assert!(mail.contains("takes 100 octets at most"), "{mail}");
     assert_eq!((world.owed(), world.queue().len()), (2, 0));
 }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use mailstead_message::{Address, Domain};
 use mailstead_message::report::Report;
+use mailstead_message::{Address, Domain};
 use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode};
 use serde::{Deserialize, Serialize};
 

@@ -48,7 +48,12 @@ impl Operator {
             (None, Err(why)) => vec![format!("It can't be read as a report: {why}.")],
             (None, Ok(_)) => Vec::new(),
         };
-        Ok(Answer::Report(Box::new(ReportDetail { trace: head.trace.to_string(), view: view(id, head), sentences, report })))
+        Ok(Answer::Report(Box::new(ReportDetail {
+            trace: head.trace.to_string(),
+            view: view(id, head),
+            sentences,
+            report,
+        })))
     }
 
     async fn send(&self, day: Option<&str>) -> Result<Answer, StoreError> {

@@ -69,9 +69,10 @@ fn by_source(rows: &[&(DmarcOutcome, u64)]) -> Vec<String> {
 
 fn unproved(row: &DmarcOutcome, letters: u64) -> String {
     let source = row.source.to_canonical();
-    let broken = row.dkim.iter().any(|signature| {
-        signature.result != AuthResult::Pass && below(&signature.domain, row.domain.as_str())
-    });
+    let broken = row
+        .dkim
+        .iter()
+        .any(|signature| signature.result != AuthResult::Pass && below(&signature.domain, row.domain.as_str()));
     let cause = if broken {
         "your signature on it was broken on the way, or could not be checked".to_owned()
     } else {

@@ -1,9 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use mailstead_message::Domain;
-use mailstead_message::report::{
-    DkimAuth, DmarcOverride, DmarcOverrideKind, DmarcPublished, SpfAuth,
-};
+use mailstead_message::report::{DkimAuth, DmarcOverride, DmarcOverrideKind, DmarcPublished, SpfAuth};
 
 use super::*;
 
@@ -61,12 +59,8 @@ fn forged_broken_and_forwarded_letters_are_told_apart() {
         overrides: vec![DmarcOverride { kind: DmarcOverrideKind::MailingList, comment: Some("list.test".into()) }],
         ..row([198, 51, 100, 1], false, false)
     };
-    let rows = vec![
-        (row([192, 0, 2, 7], true, true), 30),
-        (row([198, 51, 100, 2], true, false), 1),
-        (forged, 1),
-        (broken, 2),
-    ];
+    let rows =
+        vec![(row([192, 0, 2, 7], true, true), 30), (row([198, 51, 100, 2], true, false), 1), (forged, 1), (broken, 2)];
     let expected = [
         "google.com saw 34 letters in the name of home.test between 2024-10-04T00:00:00Z and 2024-10-04T23:59:59Z.",
         "31 were proved to be yours, 3 were not:",
@@ -89,10 +83,10 @@ fn good_news_is_short() {
     assert_eq!(told[1], "All of them were proved to be yours.");
     let tls = TlsOutcome { domain: domain("home.test"), policy: TlsPolicy::NotFound, failure: None };
     let told = of(&report(Findings::Tls(vec![(tls, 2)]), 0));
-    assert_eq!(told[1..], [
-        "TLS was as it should be in all of them.",
-        "They found no policy: neither MTA-STS nor TLSA records.",
-    ]);
+    assert_eq!(
+        told[1..],
+        ["TLS was as it should be in all of them.", "They found no policy: neither MTA-STS nor TLSA records.",]
+    );
 }
 
 #[test]
