@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailstead_inbound::Exchange;
+use mailstead_net::acme;
 use mailstead_net::dns::Dns;
 use mailstead_net::{Certificates, Gate, Limits, Listener};
 use mailstead_outbound::{Keeper, Reporter, Runner, Submission};
@@ -93,6 +94,8 @@ pub(crate) struct Parts {
     pub store: Store,
     /// What it shows as certificates.
     pub certificates: Certificates,
+    /// Who looks after them.
+    pub keeper: acme::Keeper,
     /// Whom it asks for names.
     pub dns: Arc<dyn Dns>,
     /// How its mail leaves.
@@ -144,7 +147,9 @@ impl Bound {
         tasks.spawn(Arc::clone(&reporter).run(stopped.clone()));
         let hostname = self.config.hostname.clone();
         let operator = control::Operator::running(parts.store.clone(), gate, Arc::clone(&parts.dns), hostname);
-        tasks.spawn(control.run(operator.with_reporter(reporter), stopped.clone()));
+        tasks.spawn(
+            control.run(operator.with_reporter(reporter).with_certificates(parts.keeper.clone()), stopped.clone()),
+        );
 
         let mut limits: HashMap<Service, Limits> = HashMap::new();
         for (service, listener) in self.listeners {
@@ -156,6 +161,7 @@ impl Bound {
         let keeper = Keeper::new(parts.store.clone(), Arc::clone(&parts.dns));
         tasks.spawn(keeper.run(stopped.clone()));
         let runner = Runner::new(parts.store.clone(), parts.dns, parts.delivery);
+        tasks.spawn(parts.keeper.run(stopped.clone()));
         tasks.spawn(runner.run(stopped));
         Ok(Running { store: parts.store, tasks, stop })
     }

@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Addresses that are locked out after guessing passwords
     #[command(subcommand)]
     Ban(BanCommand),
+    /// What the server proves its names with
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// Is it running, how much waits?
     Status,
     /// The configuration file
@@ -198,6 +201,19 @@ pub(crate) enum StsMode {
     Testing,
     /// No policy
     None,
+}
+
+/// `mailstead certificate`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertificateCommand {
+    /// List certificates: from whom, until when, and what keeps one from being renewed
+    List,
+    /// Ask now for what waits for its next try; with a name, for a new certificate whatever there is
+    Renew {
+        /// The name
+        #[arg(value_parser = domain_name)]
+        name: Option<Domain>,
+    },
 }
 
 /// `mailstead account`

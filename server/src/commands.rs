@@ -8,8 +8,8 @@ use mailstead_store::{Options, QueueAction, Smarthost, SmarthostTls};
 use mailstead_web::control::{Answer, Client, ControlError, Operator, Request, Response};
 
 use crate::cli::{
-    AccountCommand, AliasCommand, BanCommand, Command, DomainCommand, QueueCommand, ReportCommand, SmarthostCommand,
-    StsMode, Switch, TlsMode,
+    AccountCommand, AliasCommand, BanCommand, CertificateCommand, Command, DomainCommand, QueueCommand, ReportCommand,
+    SmarthostCommand, StsMode, Switch, TlsMode,
 };
 use crate::print;
 use crate::serve::{holds_store, open_store};
@@ -127,6 +127,10 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
             Err(_) => Request::Trace { id: subject },
         },
         Command::Report(command) => report(command),
+        Command::Certificate(CertificateCommand::List) => Request::CertificateList,
+        Command::Certificate(CertificateCommand::Renew { name }) => {
+            Request::CertificateRenew { name: name.map(|name| name.to_string()) }
+        }
         Command::Ban(BanCommand::List) => Request::BanList,
         Command::Ban(BanCommand::Lift { address }) => Request::BanLift { address },
         // The others never come here: `main` carries them out itself.

@@ -7,7 +7,7 @@ mod dns;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use mailstead_message::Domain;
+use mailstead_message::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use dns::Dns;
@@ -33,9 +33,12 @@ pub(crate) struct Config {
     /// The ports.
     #[serde(default)]
     pub listen: Listen,
-    /// Certificates from files; without them a self-signed one is made.
+    /// Certificates from files, instead of or besides those by ACME.
     #[serde(default)]
     pub tls: Option<TlsFiles>,
+    /// Certificates by ACME.
+    #[serde(default)]
+    pub acme: Acme,
     /// Name resolution.
     #[serde(default)]
     pub dns: Dns,
@@ -121,6 +124,31 @@ pub(crate) struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Certificates by ACME (RFC 8555), for every name the files under `[tls]` do not cover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Acme {
+    /// Ask for certificates. That agrees to the authority's terms.
+    pub enabled: bool,
+    /// The authority's directory.
+    pub directory: String,
+    /// An address the authority may write to; nobody's when empty.
+    pub contact: String,
+    /// A PEM file with the root of the authority's own HTTPS, for a private authority; empty for a public one.
+    pub root: PathBuf,
+}
+
+impl Default for Acme {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            directory: mailstead_net::acme::LETS_ENCRYPT.to_owned(),
+            contact: String::new(),
+            root: PathBuf::new(),
+        }
+    }
+}
+
 /// How mail leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -193,6 +221,7 @@ impl Config {
             data,
             listen: Listen::default(),
             tls: None,
+            acme: Acme::default(),
             dns: Dns::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
@@ -245,6 +274,12 @@ impl Config {
         self.dns.check()?;
         if self.limits.recipients < 100 {
             return wrong("limits.recipients", "must be at least 100: other servers count on it (RFC 5321 4.5.3.1.8)");
+        }
+        if !self.acme.directory.starts_with("https://") {
+            return wrong("acme.directory", "must begin with https://, such as the default");
+        }
+        if !self.acme.contact.is_empty() && Address::parse(&self.acme.contact).is_err() {
+            return wrong("acme.contact", "write an address such as \"you@example.org\", or leave it empty");
         }
         let mut seen = std::collections::HashMap::new();
         for (key, address) in self.listen.all().filter(|(_, address)| address.port() != 0) {
@@ -311,6 +346,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let missing = Config::load(&folder.path().join("mailstead.toml")).unwrap_err().to_string();
         assert!(missing.contains("`hostname = \"mail.example.org\"` or use --config FILE"), "{missing}");
+    }
+
+    #[test]
+    fn an_authority_is_asked_under_tls_alone_and_told_a_real_address() {
+        let acme = |line: &str| refusal(&format!("hostname = \"mail.example.org\"\n[acme]\n{line}\n"));
+        assert!(acme("directory = \"http://ca.lan/\"").starts_with("acme.directory: "));
+        assert!(acme("contact = \"me\"").starts_with("acme.contact: "));
+        assert!(acme("enabled = 1").starts_with("line 3: enabled: "));
     }
 
     #[test]

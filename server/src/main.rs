@@ -4,6 +4,7 @@
 //! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one.
 
 mod appliance;
+mod certificates;
 mod cli;
 mod commands;
 mod config;
@@ -84,6 +85,7 @@ fn check(path: Option<&Path>, data: Option<PathBuf>, json: bool) -> Result<(), S
         mailstead_net::Certificates::from_pem_files(&files.certificate, &files.key)
             .map_err(|error| format!("tls: {error}"))?;
     }
+    certificates::acme(&config)?;
     let shown = if json {
         serde_json::to_string(&config).map_err(|error| error.to_string())?
     } else {

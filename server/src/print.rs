@@ -4,8 +4,8 @@ use std::io::Write;
 
 use mailstead_store::{RecipientState, SmarthostTls};
 use mailstead_web::control::{
-    AccountView, AliasView, Answer, BanView, DomainView, KeyView, QueueView, RecordView, ReportDetail, ReportView,
-    SmarthostView, StatusView, StoryView,
+    AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, KeyView, QueueView,
+    RecordView, ReportDetail, ReportView, SmarthostView, StatusView, StoryView,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +48,7 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Reports(list) => json!(list),
         Answer::Report(report) => json!(report),
         Answer::Sentences(list) => json!(list),
+        Answer::Certificates(list) => json!(list),
         Answer::Status(status) => json!(status),
     }
 }
@@ -70,6 +71,7 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Reports(list) => reports(list),
         Answer::Report(report) => self::report(report),
         Answer::Sentences(list) => list.iter().map(|sentence| printable(sentence) + "\n").collect(),
+        Answer::Certificates(list) => certificates(list),
         Answer::Status(status) => self::status(status),
     }
 }
@@ -213,6 +215,42 @@ fn bans(list: &[BanView]) -> String {
     table(&["ADDRESS", "FOR ANOTHER"], rows)
 }
 
+fn certificates(list: &[CertificateView]) -> String {
+    if list.is_empty() {
+        return "There is no certificate yet: the server asks for them when it runs.".to_owned();
+    }
+    let mut text = String::new();
+    for certificate in list {
+        let issuer = certificate.issuer.as_deref().unwrap_or("nobody named");
+        let from = match certificate.source {
+            CertificateSource::Acme => format!("from {issuer}"),
+            CertificateSource::Files => format!("from the files under [tls], signed by {issuer}"),
+            CertificateSource::SelfSigned => "self-signed: mail programs warn about it".to_owned(),
+            CertificateSource::None => "none of its own yet".to_owned(),
+        };
+        text += &format!("{}  {from}", certificate.name);
+        if let Some(expires) =
+            certificate.expires.as_ref().filter(|_| certificate.source != CertificateSource::SelfSigned)
+        {
+            let soon = if certificate.expires_soon { ", SOON" } else { "" };
+            text += &format!(", until {expires}{soon}");
+        }
+        text.push('\n');
+        if let Some(error) = &certificate.last_error {
+            text += &format!("     {error}\n");
+        }
+        if let Some(next) = &certificate.next_try {
+            let what = match (&certificate.last_error, certificate.waits_for_dns) {
+                (None, _) => "renewed",
+                (Some(_), true) => "looked at again",
+                (Some(_), false) => "tried again",
+            };
+            text += &format!("     {what} {next}\n");
+        }
+    }
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
 fn status(status: &StatusView) -> String {
     let running = match status.uptime_seconds {
         Some(seconds) => format!("mailstead {} is running, for {}.", status.version, duration(seconds)),
@@ -224,8 +262,14 @@ fn status(status: &StatusView) -> String {
         (None, _) => "Nothing waits to go out.".to_owned(),
     };
     let names = status.dns.as_ref().map(|told| format!("\n{told}")).unwrap_or_default();
+    let expiring = match status.certificates_expiring.as_slice() {
+        [] => String::new(),
+        names => {
+            format!("\nCERTIFICATES END SOON: {}. See `mailstead certificate list` for why.", names.join(", "))
+        }
+    };
     format!(
-        "{running}\nDomains: {}. Accounts: {}, with {} of mail.\n{waits}{names}",
+        "{running}\nDomains: {}. Accounts: {}, with {} of mail.\n{waits}{names}{expiring}",
         status.domains,
         status.accounts,
         bytes(status.used)

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mailstead_net::certificates::files::{Files, Watched};
-use mailstead_net::dns::Chooser;
+use mailstead_net::dns::{Chooser, Dns};
 use mailstead_net::{Certificates, ClientTls};
 use mailstead_outbound::Schedule;
 use mailstead_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::appliance::{Bound, Parts, own_addresses};
+use crate::certificates;
 use crate::config::Config;
 
 /// Runs until SIGTERM, SIGINT or Ctrl-C. SIGHUP reads the certificate files again.
@@ -25,12 +26,13 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     mailstead_outbound::make_first_keys(&store)
         .await
         .map_err(|error| format!("{}: keys for signing mail can't be made: {error}", config.data.display()))?;
-    let certificates = certificates(&config)?;
-    let names = Chooser::start(config.dns.settings()?);
+    let dns: Arc<dyn Dns> = Arc::new(Chooser::start(config.dns.settings()?));
+    let (certificates, keeper) = certificates::prepare(&config, &store, Arc::clone(&dns))?;
     let parts = Parts {
         store,
         certificates: certificates.clone(),
-        dns: Arc::new(names),
+        keeper,
+        dns,
         delivery: delivery(&config, ClientTls::verifying(&[]).map_err(|error| error.to_string())?)?,
     };
     let running = bound.start(parts)?;
@@ -71,22 +73,6 @@ pub(crate) fn delivery(config: &Config, verified_tls: ClientTls) -> Result<mails
         schedule: Schedule::default(),
         verified_tls,
     })
-}
-
-fn certificates(config: &Config) -> Result<Certificates, String> {
-    match &config.tls {
-        Some(files) => {
-            Certificates::from_pem_files(&files.certificate, &files.key).map_err(|error| format!("tls: {error}"))
-        }
-        None => {
-            tracing::warn!(
-                "no certificate is configured: a self-signed one is shown, and mail programs will warn about it. \
-                 Name PEM files under [tls] in the configuration to change that"
-            );
-            Certificates::self_signed(&config.data, std::slice::from_ref(&config.hostname))
-                .map_err(|error| format!("tls: {error}"))
-        }
-    }
 }
 
 async fn until_told_to_stop(config: &Config, certificates: &Certificates) -> Result<(), String> {

@@ -130,9 +130,16 @@ fn numbers(list: &str) -> Vec<u32> {
     list.split_whitespace().filter_map(|number| number.parse().ok()).collect()
 }
 
-/// A loopback port nobody listens on at this moment.
+/// A loopback port nobody listens on at this moment. It is below those the system gives to whoever asks for any, so that
+/// neither a connection going out nor a listener on port 0 takes it in the meantime; no port is given twice.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port()
+    static GIVEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
+    let mut given = GIVEN.lock().expect("nobody fails while holding it");
+    let mut tries = std::iter::repeat_with(|| rand::random_range(10_000..32_000)).take(1_000);
+    let free = |port: &u16| !given.contains(port) && std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = tries.find(free).expect("a free port");
+    given.push(port);
+    port
 }
 
 /// True when the tests run as root.

@@ -15,6 +15,17 @@ const READY: Duration = Duration::from_secs(60);
 /// Its name, and its certificate's.
 pub const HOST: &str = "mail.kept.test";
 
+/// Where its certificates come from, and the ports of its web.
+#[derive(Debug, Clone, Copy)]
+pub struct Site {
+    /// From files; else it looks after itself.
+    pub files: bool,
+    /// Port of plain HTTP.
+    pub http: Option<u16>,
+    /// Port of HTTPS.
+    pub https: Option<u16>,
+}
+
 /// An appliance that can be stopped, killed and started again.
 #[derive(Debug)]
 pub struct Served {
@@ -31,6 +42,12 @@ impl Served {
     /// `kept.test` with the accounts alice and carol. It does not start yet.
     #[track_caller]
     pub fn prepare(binary: &str, data: Option<&Path>, further: &str) -> Self {
+        Self::prepare_site(binary, data, Site { files: true, http: None, https: Some(free_port()) }, further)
+    }
+
+    /// The same with a web, and with certificates from elsewhere.
+    #[track_caller]
+    pub fn prepare_site(binary: &str, data: Option<&Path>, site: Site, further: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let data = data.map_or_else(|| folder.path().join("data"), Path::to_owned);
         crate::postfix::make_certificate(folder.path(), HOST);
@@ -42,15 +59,18 @@ impl Served {
             imaps: free_port(),
             pop3: free_port(),
             pop3s: free_port(),
-            https: free_port(),
+            https: site.https.unwrap_or_default(),
         };
         // No test asks the world's name servers.
         let names = if further.contains("[dns]") { "" } else { "[dns]\nservers = [\"127.0.0.1:9\"]\n" };
         let listen = |name: &str, port: u16| format!("{name} = [\"127.0.0.1:{port}\"]\n");
+        let web = |name: &str, port: Option<u16>| port.map_or(format!("{name} = []\n"), |port| listen(name, port));
+        let at = folder.path().display();
+        let tls = format!("[tls]\ncertificate = \"{at}/cert.pem\"\nkey = \"{at}/key.pem\"\n");
         let text = format!(
-            "hostname = \"{HOST}\"\ndata = \"{}\"\n[tls]\ncertificate = \"{at}/cert.pem\"\nkey = \"{at}/key.pem\"\n\
-             [listen]\n{}{}{}{}{}{}{}{}http = []\n{names}{further}",
+            "hostname = \"{HOST}\"\ndata = \"{}\"\n{}[listen]\n{}{}{}{}{}{}{}{}{}{names}{further}",
             data.display(),
+            if site.files { &tls } else { "" },
             listen("smtp", ports.smtp),
             listen("submission", ports.submission),
             listen("submissions", ports.submissions),
@@ -58,8 +78,8 @@ impl Served {
             listen("imaps", ports.imaps),
             listen("pop3", ports.pop3),
             listen("pop3s", ports.pop3s),
-            listen("https", ports.https),
-            at = folder.path().display(),
+            web("http", site.http),
+            web("https", site.https),
         );
         std::fs::write(folder.path().join("mailstead.toml"), text).unwrap();
         let served = Self { process: None, ports, binary: binary.into(), folder };
@@ -113,6 +133,13 @@ impl Served {
     #[track_caller]
     pub fn queue(&self) -> serde_json::Value {
         let said = self.command().args(["--json", "queue", "list"]).run();
+        serde_json::from_str(&said.output).unwrap_or_else(|e| panic!("{e}: {said}"))
+    }
+
+    /// The certificates, as `certificate list --json` shows them.
+    #[track_caller]
+    pub fn certificates(&self) -> Vec<serde_json::Value> {
+        let said = self.command().args(["--json", "certificate", "list"]).run();
         serde_json::from_str(&said.output).unwrap_or_else(|e| panic!("{e}: {said}"))
     }
 

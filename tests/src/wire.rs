@@ -134,6 +134,12 @@ impl Wire {
         Ok(self)
     }
 
+    /// The certificate the peer showed, in DER.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        let Socket::Tls(stream) = &self.socket else { return None };
+        Some(stream.conn.peer_certificates()?.first()?.to_vec())
+    }
+
     /// Keeps little memory from now on, for tests that open thousands.
     pub fn slim(&mut self) {
         self.room = vec![0; 1 << 10];

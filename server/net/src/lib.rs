@@ -4,6 +4,7 @@
 //!
 //! Start reading at [`Stream`], then [`Listener`].
 
+pub mod acme;
 pub mod certificates;
 pub mod dane;
 pub mod dns;
@@ -11,6 +12,7 @@ pub mod gate;
 pub mod https;
 pub mod limits;
 pub mod listen;
+pub mod reach;
 pub mod sasl;
 pub mod stream;
 pub mod tls;

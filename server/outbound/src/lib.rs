@@ -22,7 +22,6 @@ mod dispatch;
 mod keeper;
 mod mx;
 mod policy;
-mod reach;
 mod report;
 mod reporting;
 mod retry;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use mailstead_net::dns::DnsError;
-use mailstead_net::{Flaw, Stream, TlsFault};
+use mailstead_net::{Flaw, Stream, TlsFault, reach};
 use mailstead_smtp::Reply;
 use mailstead_smtp::client::{Client, ClientError, Options, Tls};
 use mailstead_store::SmarthostTls;
@@ -15,7 +15,7 @@ use crate::demand::{self, Attempted, Demand};
 use crate::destination::{Destination, Relay};
 use crate::mx::{self, NoRoute};
 use crate::sts::{self, Standing};
-use crate::{Context, Status, reach};
+use crate::{Context, Status};
 
 /// Addresses tried for one message, over all hosts.
 const MAX_ADDRESSES: usize = 20;

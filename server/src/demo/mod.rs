@@ -15,13 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mailstead_message::{Address, Domain};
-use mailstead_net::dns::Resolver;
+use mailstead_net::acme::Fallback;
+use mailstead_net::dns::{Dns, Resolver};
 use mailstead_net::{Certificates, ClientTls};
 use mailstead_store::{Options, PasswordCost, Store, StsMode};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::appliance::{Bound, Parts, Running, SERVICES, Service};
+use crate::certificates;
 use crate::cli;
 use crate::config::{Config, Listen};
 use crate::serve::{delivery, holds_store, open_store};
@@ -173,10 +175,17 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
             config.hostname.clone(),
             name_server.names().clone(),
         ));
+        let certificates = Certificates::new(chain, key).map_err(|error| error.to_string())?;
+        let dns: Arc<dyn Dns> =
+            Arc::new(Resolver::with_servers(&[name_server.address()]).map_err(|error| error.to_string())?);
+        // The demo's own authority needs no asking.
+        let keeper =
+            certificates::keeper(&config, &store, Arc::clone(&dns), certificates.clone(), Fallback::Files, None)?;
         let parts = Parts {
             store,
-            certificates: Certificates::new(chain, key).map_err(|error| error.to_string())?,
-            dns: Arc::new(Resolver::with_servers(&[name_server.address()]).map_err(|error| error.to_string())?),
+            certificates,
+            keeper,
+            dns,
             delivery: mailstead_outbound::Policy {
                 port_overrides: port_overrides.clone(),
                 own_addresses: Vec::new(),

@@ -10,6 +10,7 @@
 //! Start reading at [`Store`].
 
 mod blob;
+mod certificates;
 mod change;
 mod chores;
 mod directory;

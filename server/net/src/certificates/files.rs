@@ -104,20 +104,34 @@ impl Files {
     }
 }
 
+/// Reads the certificates of authorities.
+///
+/// # Errors
+/// The file can't be read or holds none; the sentence names it.
+pub fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    read_certificates(path)
+}
+
 type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// Reads a certificate with its chain, and its key.
 pub(super) fn read(chain: &Path, key: &Path) -> Result<Pair, TlsError> {
-    let wrong = |path: &Path, what: &dyn std::fmt::Display| TlsError(format!("{}: {what}", path.display()));
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(chain)
-        .map_err(|error| wrong(chain, &error))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(chain, &error))?;
-    if certificates.is_empty() {
-        return Err(wrong(chain, &"there is no certificate in this file"));
-    }
+    let certificates = read_certificates(chain)?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
     Ok((certificates, key))
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let certificates: Vec<_> = read.map_err(|error| wrong(path, &error))?;
+    if certificates.is_empty() {
+        return Err(wrong(path, &"there is no certificate in this file"));
+    }
+    Ok(certificates)
+}
+
+fn wrong(path: &Path, what: &dyn std::fmt::Display) -> TlsError {
+    TlsError(format!("{}: {what}", path.display()))
 }
 
 #[cfg(test)]

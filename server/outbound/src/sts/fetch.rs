@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use mailstead_message::Domain;
 use mailstead_net::https::{self, Fetched};
-use mailstead_net::{ClientTls, Stream};
+use mailstead_net::{ClientTls, Stream, reach};
 use mailstead_store::TlsResult;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Policy;
-use crate::{Context, reach};
+use crate::Context;
 
 /// Where the policy is, on the host `mta-sts.` of the domain.
 pub const PATH: &str = "/.well-known/mta-sts.txt";

@@ -2,6 +2,7 @@
 
 mod accept;
 mod blobs;
+mod certificates;
 mod directory;
 mod keys;
 mod mailboxes;

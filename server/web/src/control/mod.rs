@@ -1,5 +1,6 @@
 //! What an operator can ask, and the unix socket over which a running server is asked.
 
+mod certificates;
 mod keys;
 mod operator;
 mod protocol;
@@ -8,7 +9,8 @@ mod socket;
 
 pub use operator::Operator;
 pub use protocol::{
-    AccountView, AliasView, Answer, BanView, DomainView, EventView, KeyView, QueueView, RecipientView, RecordView,
-    ReportDetail, ReportView, Request, Response, SmarthostView, StatusView, StoryView,
+    AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView,
+    QueueView, RecipientView, RecordView, ReportDetail, ReportView, Request, Response, SmarthostView, StatusView,
+    StoryView,
 };
 pub use socket::{Client, ControlError, SOCKET_NAME, Server};

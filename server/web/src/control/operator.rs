@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use mailstead_message::{Address, Domain, TraceId};
 use mailstead_net::Gate;
+use mailstead_net::acme::Keeper;
 use mailstead_net::dns::Dns;
 use mailstead_outbound::Reporter;
 use mailstead_store::{
@@ -12,6 +13,7 @@ use mailstead_store::{
     StoreError, Story, StsMode, Timestamp,
 };
 
+use super::certificates;
 use super::keys;
 use super::protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
@@ -33,24 +35,31 @@ pub struct Operator {
     /// Our host name, where it is known.
     hostname: Option<String>,
     pub(super) reporter: Option<Arc<Reporter>>,
+    certificates: Option<Keeper>,
 }
 
 impl Operator {
     /// On a running server.
     pub fn running(store: Store, gate: Arc<Gate>, names: Arc<dyn Dns>, hostname: String) -> Self {
         let running = Some((gate, Instant::now()));
-        Self { store, running, names: Some(names), hostname: Some(hostname), reporter: None }
+        Self { store, running, names: Some(names), hostname: Some(hostname), reporter: None, certificates: None }
     }
 
     /// On a stopped server's store.
     pub fn stopped(store: Store) -> Self {
-        Self { store, running: None, names: None, hostname: None, reporter: None }
+        Self { store, running: None, names: None, hostname: None, reporter: None, certificates: None }
     }
 
     /// With one that sends the reports we owe.
     #[must_use]
     pub fn with_reporter(self, reporter: Arc<Reporter>) -> Self {
         Self { reporter: Some(reporter), ..self }
+    }
+
+    /// With one that looks after the certificates.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Keeper) -> Self {
+        Self { certificates: Some(certificates), ..self }
     }
 
     /// Carries out one request.
@@ -130,6 +139,8 @@ impl Operator {
             | Request::ReportShow { .. }
             | Request::ReportSend { .. }
             | Request::ReportSending { .. } => self.report(request).await,
+            Request::CertificateList => certificates::list(self.certificates.as_ref(), &self.store),
+            Request::CertificateRenew { name } => certificates::renew(self.certificates.as_ref(), name.as_deref()),
             Request::Status => self.status(),
         }
     }
@@ -289,6 +300,7 @@ impl Operator {
             queued: queue.len(),
             dns: self.names.as_ref().map(|names| names.describe()),
             oldest_queued: queue.iter().map(|entry| entry.created).min().map(time),
+            certificates_expiring: certificates::expiring(self.certificates.as_ref(), &self.store)?,
         }))
     }
 }

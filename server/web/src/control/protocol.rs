@@ -178,6 +178,13 @@ pub enum Request {
         /// Whether.
         on: bool,
     },
+    /// How it stands with the certificates.
+    CertificateList,
+    /// Ask for certificates now: those that wait for their next try, or this one whatever there is.
+    CertificateRenew {
+        /// Which.
+        name: Option<String>,
+    },
     /// How it goes.
     Status,
 }
@@ -222,6 +229,8 @@ pub enum Answer {
     Report(Box<ReportDetail>),
     /// What was done, in several sentences.
     Sentences(Vec<String>),
+    /// Certificates.
+    Certificates(Vec<CertificateView>),
     /// How it goes.
     Status(StatusView),
 }
@@ -416,6 +425,41 @@ pub struct ReportDetail {
     pub report: Option<Report>,
 }
 
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// The name it is for.
+    pub name: String,
+    /// Where it comes from.
+    pub source: CertificateSource,
+    /// Who signed it.
+    pub issuer: Option<String>,
+    /// When it ends.
+    pub expires: Option<String>,
+    /// It ends soon, or has ended.
+    pub expires_soon: bool,
+    /// What went wrong last, since it last went well.
+    pub last_error: Option<String>,
+    /// It is only that the name does not lead here yet.
+    pub waits_for_dns: bool,
+    /// When a new one is asked for.
+    pub next_try: Option<String>,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateSource {
+    /// An authority, by ACME.
+    Acme,
+    /// The files under `[tls]`.
+    Files,
+    /// The server itself.
+    SelfSigned,
+    /// There is none of its own: the mail host's is shown.
+    None,
+}
+
 /// How it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
@@ -437,4 +481,6 @@ pub struct StatusView {
     pub oldest_queued: Option<String>,
     /// Who answers questions about names, and what is lost by it.
     pub dns: Option<String>,
+    /// Names whose certificate ends soon or has ended.
+    pub certificates_expiring: Vec<String>,
 }

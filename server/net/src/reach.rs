@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// True for an address of the public internet. A stranger's MX record must not make us talk to our own machine or our
 /// own network (loopback, private, link-local, shared, unspecified, multicast, reserved), in whatever disguise.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -12,7 +12,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 }
 
 /// The same address in its plainest form, so that disguises compare equal.
-pub(crate) fn plain(address: IpAddr) -> IpAddr {
+pub fn plain(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 

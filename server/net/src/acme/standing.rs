@@ -1,0 +1,89 @@
+//! How it stands with a certificate, for the operator.
+
+use rustls_pki_types::CertificateDer;
+
+use super::record::{Facts, Record};
+use super::schedule::Blame;
+use super::{Fallback, schedule};
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An authority, by ACME.
+    Acme,
+    /// The files under `[tls]`.
+    Files,
+    /// Ourselves.
+    SelfSigned,
+    /// There is none of its own: the mail host's is shown.
+    None,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The name it is for.
+    pub name: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// Who signed it.
+    pub issuer: Option<String>,
+    /// When it ends, in seconds since 1970.
+    pub expires: Option<i64>,
+    /// It ends soon.
+    pub alarming: bool,
+    /// What went wrong last, since it last went well.
+    pub trouble: Option<String>,
+    /// It is only that the name does not lead here yet.
+    pub waits_for_dns: bool,
+    /// When a new one is asked for, in seconds since 1970.
+    pub next: Option<i64>,
+}
+
+impl Standing {
+    /// Of a name asked for by ACME.
+    pub fn of_record(record: &Record) -> Self {
+        let facts = record.facts();
+        let trouble = record.trouble.as_ref();
+        Self {
+            name: record.name.clone(),
+            source: if facts.is_some() { Source::Acme } else { Source::None },
+            issuer: facts.as_ref().map(|facts| facts.issuer.clone()),
+            expires: facts.as_ref().map(|facts| facts.not_after),
+            alarming: facts.as_ref().is_some_and(is_alarming),
+            trouble: trouble.map(|trouble| trouble.words.clone()),
+            waits_for_dns: trouble.is_some_and(|trouble| trouble.blame == Blame::Dns),
+            next: record.next,
+        }
+    }
+
+    /// Of what everybody else is shown; `asked` is how it stands with a better one for the same name.
+    pub(super) fn of_fallback(
+        name: &str,
+        fallback: Fallback,
+        shown: Option<&CertificateDer<'static>>,
+        asked: Option<Self>,
+    ) -> Self {
+        let facts = shown.and_then(|shown| Facts::of(shown.clone()).ok());
+        let files = fallback == Fallback::Files;
+        Self {
+            name: name.to_owned(),
+            source: if files { Source::Files } else { Source::SelfSigned },
+            issuer: facts.as_ref().filter(|_| files).map(|facts| facts.issuer.clone()),
+            expires: facts.as_ref().map(|facts| facts.not_after),
+            alarming: facts.as_ref().is_some_and(is_alarming),
+            trouble: asked.as_ref().and_then(|asked| asked.trouble.clone()),
+            waits_for_dns: asked.as_ref().is_some_and(|asked| asked.waits_for_dns),
+            next: asked.and_then(|asked| asked.next),
+        }
+    }
+}
+
+fn is_alarming(facts: &Facts) -> bool {
+    super::now() >= schedule::alarm(facts.not_before, facts.not_after)
+}
+
+/// RFC 3339, in UTC.
+pub(super) fn time(at: i64) -> String {
+    jiff::Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| at.to_string())
+}
