@@ -59,3 +59,23 @@ fn the_operator_says_how_seriously_a_policy_is_meant() {
     command(&["domain", "mta-sts", "world.test", "none"]);
     assert!(policy(&demo).ends_with("version: STSv1\nmode: none\nmax_age: 86400\n"));
 }
+
+#[test]
+fn a_letter_that_requires_tls_goes_where_a_policy_vouches_for_the_server_and_comes_back_from_elsewhere() {
+    let demo = Demo::start(MAILSTEAD, &["--neighbour", "far.test=127.0.0.1:9"]);
+    for to in [BOB, "eve@far.test"] {
+        let letter = Letter::new(ALICE, to, "only under TLS").bytes();
+        let mut smtp = demo.submission(ALICE);
+        smtp.wire.command(format!("MAIL FROM:<{ALICE}> REQUIRETLS")).expect(250);
+        smtp.wire.command(format!("RCPT TO:<{to}>")).expect(250);
+        smtp.wire.command("DATA").expect(354);
+        smtp.wire.send(mailstead_tests::smtp::ready_for_the_wire(&letter));
+        smtp.wire.reply().expect(250);
+    }
+    demo.imap(BOB).wait_for("INBOX", "only under TLS");
+    let report = demo.imap(ALICE).wait_for("INBOX", "multipart/report");
+    let report = String::from_utf8_lossy(&report);
+    assert!(report.contains("eve@far.test") && report.contains("Status: 5.7.10"), "{report}");
+    let mut plain = demo.exchange("world.test");
+    plain.wire.command("MAIL FROM:<eve@far.test> REQUIRETLS").expect_status(530, "5.7.10");
+}

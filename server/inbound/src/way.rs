@@ -8,9 +8,11 @@ use std::collections::HashSet;
 
 use mailstead_message::received::{delivered_to, delivery_prefix, return_path};
 use mailstead_message::report::ReportKind;
-use mailstead_message::{Address, ReversePath};
+use mailstead_message::{Address, ReversePath, header};
 use mailstead_smtp::server::{MailFrom, RcptTo};
-use mailstead_store::{AccountId, Delivery, FlagSet, Into, NewQueueEntry, NewRecipient, Notify, Ret, Route, Target};
+use mailstead_store::{
+    AccountId, Delivery, FlagSet, Into, NewQueueEntry, NewRecipient, Notify, Ret, Route, Target, TlsNeed,
+};
 
 /// The way of one message.
 #[derive(Debug)]
@@ -186,6 +188,7 @@ impl Bundle {
             ret: from.ret_full.map(|full| if full { Ret::Full } else { Ret::Headers }),
             eight_bit,
             smtputf8,
+            tls: tls_need(from, head),
         }]
     }
 }
@@ -199,6 +202,16 @@ pub(crate) fn recipient(to: &RcptTo) -> NewRecipient {
         delay: said.delay,
     });
     NewRecipient { address: to.address.clone(), orcpt: to.orcpt.clone(), notify }
+}
+
+/// What TLS a message needs on its way: REQUIRETLS goes before the header field (RFC 8689 4.2.2).
+fn tls_need(from: &MailFrom, head: &[u8]) -> TlsNeed {
+    let waived = || header::value(head, "TLS-Required").is_some_and(|value| value.trim().eq_ignore_ascii_case("no"));
+    match from.require_tls {
+        true => TlsNeed::Required,
+        false if waived() => TlsNeed::Waived,
+        false => TlsNeed::Usual,
+    }
 }
 
 /// What is left of a wish when success has been told; nothing left means that nothing more is to be told.

@@ -7,7 +7,7 @@ use mailstead_net::BoxFuture;
 use mailstead_smtp::Reply;
 use mailstead_smtp::client::{ClientError, Outgoing, Recipient, Source};
 use mailstead_smtp::server::NotifyParam;
-use mailstead_store::{MessageReader, QueueEntry, QueueRecipient, Ret};
+use mailstead_store::{MessageReader, QueueEntry, QueueRecipient, Ret, TlsNeed};
 
 use crate::destination::Destination;
 use crate::search::{Misfortune, Peer, Search, Session, words};
@@ -242,6 +242,7 @@ fn envelope(entry: &QueueEntry, recipients: &[usize]) -> Outgoing {
         smtputf8: entry.smtputf8,
         envid: entry.envid.clone(),
         ret_full: entry.ret.map(|ret| ret == Ret::Full),
+        require_tls: entry.tls == TlsNeed::Required,
     }
 }
 

@@ -1,20 +1,19 @@
 //! What TLS a server must show before it gets mail, by whose word, and what is counted of it.
 //!
 //! DANE goes before MTA-STS (RFC 8461 2): whoever secures the DNS has said all there is to say. Without either, TLS is
-//! taken as it comes (RFC 7435). An answer that may be forged never weakens a demand: a host whose TLSA records can't be
+//! taken as it comes (RFC 7435). A message may need verified TLS all the same, or waive all of this (RFC 8689). An answer that may be forged never weakens a demand: a host whose TLSA records can't be
 //! had is passed over for now (RFC 7672 2.2).
-
-use mailstead_net::dns::{DnsError, Tlsa};
-use mailstead_net::{ClientTls, Flaw, TlsFault};
-use mailstead_smtp::client::Tls;
-use mailstead_store::{SmarthostTls, StsMode, TlsFailure, TlsOutcome, TlsPolicy, TlsResult};
 
 use mailstead_message::Domain;
 use mailstead_net::dane::Dane;
+use mailstead_net::dns::{DnsError, Tlsa};
+use mailstead_net::{ClientTls, Flaw, TlsFault};
+use mailstead_smtp::client::Tls;
+use mailstead_store::{SmarthostTls, StsMode, TlsFailure, TlsNeed, TlsOutcome, TlsPolicy, TlsResult};
 
 use crate::search::{Misfortune, Peer};
 use crate::sts::Standing;
-use crate::{Context, Policy};
+use crate::{Context, Policy, Status};
 
 /// What TLS a server must show.
 #[derive(Debug, Clone)]
@@ -29,13 +28,55 @@ pub(crate) enum Demand {
     Dane(ClientTls, Vec<Tlsa>),
     /// Any certificate: it has TLSA records, but none that can be used (RFC 7672 2.2).
     Encryption(Vec<Tlsa>),
+    /// A certificate valid for its name: the message itself says so.
+    Message,
     /// What the operator chose for the relay.
     Relay(SmarthostTls),
 }
 
-/// Finds out what a host of a domain must show. `secure` says that nobody can have forged the names and addresses that
-/// led to it.
+/// Which names led to a host can't have been forged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Secure {
+    /// The domain's MX records.
+    pub(crate) mx: bool,
+    /// The host's addresses.
+    pub(crate) addresses: bool,
+}
+
+/// Finds out what a host of a domain must show to a message of that need.
 pub(crate) async fn of_host(
+    context: &Context,
+    domain: &Domain,
+    sts: &Standing,
+    host: &str,
+    secure: Secure,
+    need: TlsNeed,
+) -> Result<Demand, Misfortune> {
+    if need == TlsNeed::Waived {
+        return Ok(Demand::Nothing);
+    }
+    let demand = by_domain(context, domain, sts, host, secure.mx && secure.addresses).await?;
+    if need == TlsNeed::Usual || matches!(demand, Demand::Dane(..) | Demand::Sts) {
+        return Ok(demand);
+    }
+    // RFC 8689 4.2.1: a valid certificate is worth nothing for a name that anybody may have put into the DNS.
+    let named = sts.policy.as_ref().is_some_and(|policy| policy.allows(host));
+    if secure.mx || named {
+        return Ok(Demand::Message);
+    }
+    let text = format!(
+        "{} is passed over: the message needs verified TLS (REQUIRETLS), but neither DNSSEC nor an MTA-STS policy \
+         vouches for that server of {domain}",
+        host.escape_debug()
+    );
+    Err(Misfortune::permanent(NEEDS_TLS, host, text))
+}
+
+/// Encryption needed (RFC 3463, RFC 8689 5).
+pub(crate) const NEEDS_TLS: Status = (5, 7, 10);
+
+/// What a domain demands of its host. `secure` says that nobody can have forged what led to it.
+async fn by_domain(
     context: &Context,
     domain: &Domain,
     sts: &Standing,
@@ -88,7 +129,7 @@ impl Demand {
         match self {
             Self::Nothing | Self::Tested => Tls::Opportunistic(verified.lenient()),
             Self::Encryption(_) => Tls::Required(verified.lenient()),
-            Self::Sts | Self::Relay(SmarthostTls::Starttls) => Tls::Required(verified.clone()),
+            Self::Sts | Self::Message | Self::Relay(SmarthostTls::Starttls) => Tls::Required(verified.clone()),
             Self::Dane(tls, _) => Tls::Required(tls.clone()),
             Self::Relay(SmarthostTls::Implicit) => Tls::Implicit(verified.clone()),
             Self::Relay(SmarthostTls::None) => Tls::Never,
@@ -104,6 +145,7 @@ impl Demand {
     pub(crate) fn author(&self, domain: &dyn std::fmt::Display) -> Option<String> {
         match self {
             Self::Nothing | Self::Tested | Self::Relay(SmarthostTls::None) => None,
+            Self::Message => Some("the message (REQUIRETLS)".to_owned()),
             Self::Sts => Some(format!("the MTA-STS policy of {domain}")),
             Self::Dane(..) => Some("DANE".to_owned()),
             Self::Encryption(_) => Some("DANE (whose records leave open which certificate)".to_owned()),
@@ -127,7 +169,7 @@ impl Attempted<'_> {
     /// itself is missing or broken.
     pub(crate) fn count(&self, context: &Context) {
         let policy = match self.demand {
-            Demand::Nothing => TlsPolicy::NotFound,
+            Demand::Nothing | Demand::Message => TlsPolicy::NotFound,
             Demand::Tested | Demand::Sts => sts_policy(self.sts),
             Demand::Dane(_, records) | Demand::Encryption(records) => {
                 TlsPolicy::Tlsa { records: records.iter().map(zone_line).collect() }
@@ -135,7 +177,8 @@ impl Attempted<'_> {
             Demand::Relay(_) => return,
         };
         let fault = self.fault.filter(|fault| {
-            !matches!(self.demand, Demand::Nothing) || matches!(fault.flaw, Flaw::NotOffered | Flaw::Handshake)
+            !matches!(self.demand, Demand::Nothing | Demand::Message)
+                || matches!(fault.flaw, Flaw::NotOffered | Flaw::Handshake)
         });
         let failure = match (fault, self.demand) {
             (Some(fault), _) => Some(self.failure(result(fault.flaw), &fault.text)),

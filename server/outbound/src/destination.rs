@@ -4,11 +4,21 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use mailstead_message::{Domain, ReversePath};
-use mailstead_store::{Smarthost, Store, StoreError};
+use mailstead_store::{Smarthost, Store, StoreError, TlsNeed};
 
-/// Where messages go together: they share queues, connections and misfortune.
+/// Where messages go together: they share queues, connections and misfortune. Those that need other TLS go apart: a
+/// connection good enough for one may not be for another, and what one can't have, another may do without.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Destination {
+pub(crate) struct Destination {
+    /// The servers.
+    pub(crate) place: Place,
+    /// What TLS the messages need.
+    pub(crate) need: TlsNeed,
+}
+
+/// Whose servers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
     /// The hosts of a domain.
     Domain(Domain),
     /// A relay the operator chose.
@@ -26,7 +36,7 @@ impl Hash for Relay {
     }
 }
 
-impl fmt::Display for Destination {
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Domain(domain) => domain.fmt(f),

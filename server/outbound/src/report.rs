@@ -3,7 +3,7 @@
 use mailstead_inbound::{Post, original_sender, post};
 use mailstead_message::dsn::{Action, MAX_RETURNED, Recipient, Report};
 use mailstead_message::{Domain, TraceId};
-use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, StoreError, Timestamp};
+use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, StoreError, Timestamp, TlsNeed};
 
 use crate::attempt::Verdict;
 use crate::{Context, retry};
@@ -110,7 +110,9 @@ fn about<'a>(
 /// RET counts for failures only (RFC 3461 4.3).
 fn returns_all(entry: &QueueEntry, news: &[(Action, Verdict)]) -> bool {
     let failed = news.iter().any(|(action, _)| *action == Action::Failed);
-    failed && entry.ret == Some(Ret::Full) && entry.size <= MAX_RETURNED as u64
+    // What had to travel safely does not travel back otherwise (RFC 8689 5).
+    let open = entry.tls != TlsNeed::Required;
+    failed && open && entry.ret == Some(Ret::Full) && entry.size <= MAX_RETURNED as u64
 }
 
 /// As much of the original as a report may return.

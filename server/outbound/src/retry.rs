@@ -62,7 +62,7 @@ fn seconds(seconds: u64) -> i64 {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use mailstead_message::TraceId;
-    use mailstead_store::{BlobHash, QueueId};
+    use mailstead_store::{BlobHash, QueueId, TlsNeed};
 
     use super::*;
 
@@ -84,6 +84,7 @@ mod tests {
             ret: None,
             eight_bit: false,
             smtputf8: false,
+            tls: TlsNeed::Usual,
             recipients: Vec::new(),
         }
     }

@@ -7,7 +7,7 @@ use mailstead_store::{QueueEntry, QueueId, RecipientState};
 use tokio::sync::Notify;
 
 use crate::attempt::{Fate, Verdict};
-use crate::destination::{Destination, Relay};
+use crate::destination::{Destination, Place, Relay};
 
 /// Recipients of one transaction: what every server must take (RFC 5321 4.5.3.1.8).
 const MAX_RECIPIENTS: usize = 100;
@@ -117,8 +117,8 @@ fn group(entry: &QueueEntry, relay: Option<&Relay>) -> Vec<(Destination, Vec<usi
         }
         let domain = recipient.address.domain();
         let key = if relay.is_some() { "" } else { domain.as_str() };
-        let destination =
-            || relay.map_or_else(|| Destination::Domain(domain.clone()), |relay| Destination::Relay(relay.clone()));
+        let place = || relay.map_or_else(|| Place::Domain(domain.clone()), |relay| Place::Relay(relay.clone()));
+        let destination = || Destination { place: place(), need: entry.tls };
         domains.entry(key).or_insert_with(|| (destination(), Vec::new())).1.push(index);
     }
     let cut = |(destination, indexes): (Destination, Vec<usize>)| {
@@ -131,7 +131,7 @@ fn group(entry: &QueueEntry, relay: Option<&Relay>) -> Vec<(Destination, Vec<usi
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use mailstead_message::{Address, TraceId};
-    use mailstead_store::{BlobHash, QueueRecipient, Smarthost, SmarthostTls, Timestamp};
+    use mailstead_store::{BlobHash, QueueRecipient, Smarthost, SmarthostTls, Timestamp, TlsNeed};
 
     use super::*;
 
@@ -158,6 +158,7 @@ mod tests {
             ret: None,
             eight_bit: false,
             smtputf8: false,
+            tls: TlsNeed::Usual,
             recipients: recipients.iter().map(recipient).collect(),
         }
     }
@@ -193,7 +194,8 @@ mod tests {
         let entry = entry(&[("a@x.test", RecipientState::Waiting), ("b@y.test", RecipientState::Waiting)]);
         let relay =
             Relay(Smarthost { host: "relay.test".to_owned(), port: 465, tls: SmarthostTls::Implicit, login: None });
-        assert_eq!(group(&entry, Some(&relay)), [(Destination::Relay(relay), vec![0, 1])]);
+        let destination = Destination { place: Place::Relay(relay.clone()), need: TlsNeed::Usual };
+        assert_eq!(group(&entry, Some(&relay)), [(destination, vec![0, 1])]);
     }
 
     #[test]

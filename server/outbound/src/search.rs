@@ -7,18 +7,21 @@ use mailstead_net::dns::DnsError;
 use mailstead_net::{Flaw, Stream, TlsFault, reach};
 use mailstead_smtp::Reply;
 use mailstead_smtp::client::{Client, ClientError, Options, Tls};
-use mailstead_store::SmarthostTls;
+use mailstead_store::{SmarthostTls, TlsNeed};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::demand::{self, Attempted, Demand};
-use crate::destination::{Destination, Relay};
+use crate::demand::{self, Attempted, Demand, Secure};
+use crate::destination::{Destination, Place, Relay};
 use crate::mx::{self, NoRoute};
 use crate::sts::{self, Standing};
 use crate::{Context, Status};
 
 /// Addresses tried for one message, over all hosts.
 const MAX_ADDRESSES: usize = 20;
+
+/// REQUIRETLS support required (RFC 8689 5).
+const NEEDS_REQUIRETLS: Status = (5, 7, 30);
 
 /// Characters kept of what a server says: it may say 100 lines, and every one of its refusals is kept in the store.
 const MAX_WORDS: usize = 500;
@@ -94,7 +97,7 @@ impl Misfortune {
         Self { permanent: false, status, text, remote: Some(host.to_owned()), reply: None }
     }
 
-    fn permanent(status: Status, host: &str, text: String) -> Self {
+    pub(crate) fn permanent(status: Status, host: &str, text: String) -> Self {
         Self { permanent: true, ..Self::temporary(status, host, text) }
     }
 }
@@ -136,15 +139,20 @@ impl<'a> Search<'a> {
             until: Instant::now() + context.patience.search,
             troubles: Vec::new(),
         };
-        match destination {
-            Destination::Domain(domain) => {
+        match &destination.place {
+            Place::Domain(domain) => {
                 let hosts = mx::hosts(context.dns.as_ref(), domain, &context.policy.hostname).await?;
                 (search.hosts, search.secure) = (hosts.names.into(), hosts.secure);
-                search.sts = sts::standing(context, domain).await;
-                told.extend(search.sts.told.iter().cloned());
-                demand::count_missing(context, domain, &search.sts);
+                if destination.need == TlsNeed::Waived {
+                    let text = format!("The message waives what {domain} may demand of TLS (TLS-Required: No).");
+                    told.push(text);
+                } else {
+                    search.sts = sts::standing(context, domain).await;
+                    told.extend(search.sts.told.iter().cloned());
+                    demand::count_missing(context, domain, &search.sts);
+                }
             }
-            Destination::Relay(Relay(relay)) => search.hosts.push_back(relay.host.clone()),
+            Place::Relay(Relay(relay)) => search.hosts.push_back(relay.host.clone()),
         }
         Ok(search)
     }
@@ -179,9 +187,10 @@ impl<'a> Search<'a> {
     }
 
     /// What it comes to when no server is left: permanent only if each one's trouble was. A relay's refusal is never
-    /// permanent: it is the operator's to mend, and must not return everybody's mail.
+    /// permanent: it is the operator's to mend, and must not return everybody's mail; but what needs more TLS than the
+    /// relay has is returned.
     pub(crate) fn conclusion(mut self) -> Misfortune {
-        let relay = matches!(self.destination, Destination::Relay(_));
+        let relay = matches!(self.destination.place, Place::Relay(_)) && !self.troubles.iter().all(is_want_of_tls);
         let permanent = !relay && self.is_exhausted() && self.troubles.iter().all(|trouble| trouble.permanent);
         let decisive = self.troubles.iter().rposition(|trouble| trouble.permanent == permanent);
         let last = decisive.map(|index| self.troubles.swap_remove(index)).or_else(|| self.troubles.pop());
@@ -192,7 +201,7 @@ impl<'a> Search<'a> {
             }
             Some(last) => last,
             None => {
-                let text = format!("no server of {} could be tried", self.destination);
+                let text = format!("no server of {} could be tried", self.destination.place);
                 Misfortune { permanent: false, status: (4, 4, 1), text, remote: None, reply: None }
             }
         }
@@ -206,9 +215,9 @@ impl<'a> Search<'a> {
     /// Finds the addresses of a host and keeps those that may be tried.
     async fn look_up(&mut self, host: &str, told: &mut Vec<String>) {
         let policy = &self.context.policy;
-        let relay = match self.destination {
-            Destination::Domain(_) => None,
-            Destination::Relay(Relay(relay)) => Some(relay),
+        let relay = match &self.destination.place {
+            Place::Domain(_) => None,
+            Place::Relay(Relay(relay)) => Some(relay),
         };
         let port = match relay {
             Some(relay) => relay.port,
@@ -235,7 +244,7 @@ impl<'a> Search<'a> {
                 return self.trouble(Misfortune::temporary((4, 4, 3), host, text), told);
             }
         };
-        if let Destination::Domain(domain) = self.destination {
+        if let Place::Domain(domain) = &self.destination.place {
             let ours =
                 |address: &IpAddr| policy.own_addresses.iter().any(|own| reach::plain(*own) == reach::plain(*address));
             if found.iter().any(ours) {
@@ -244,11 +253,12 @@ impl<'a> Search<'a> {
                 return self.trouble(Misfortune { remote: None, ..mx::looping(domain).into() }, told);
             }
         }
-        let demand = match self.destination {
-            Destination::Domain(domain) => {
-                demand::of_host(self.context, domain, &self.sts, host, self.secure && secure).await
+        let demand = match &self.destination.place {
+            Place::Domain(domain) => {
+                let secure = Secure { mx: self.secure, addresses: secure };
+                demand::of_host(self.context, domain, &self.sts, host, secure, self.destination.need).await
             }
-            Destination::Relay(Relay(relay)) => Ok(Demand::Relay(relay.tls)),
+            Place::Relay(Relay(relay)) => Ok(Demand::Relay(relay.tls)),
         };
         match demand {
             Ok(demand) => self.demand = demand,
@@ -266,11 +276,15 @@ impl<'a> Search<'a> {
 
     /// Connects and greets. Where TLS is only wished for, its failure leads to a second connection without.
     async fn open(&self, peer: &Peer, told: &mut Vec<String>) -> Result<Client, Misfortune> {
-        let login = match self.destination {
-            Destination::Domain(_) => None,
-            Destination::Relay(Relay(relay)) => relay.login.clone(),
+        let login = match &self.destination.place {
+            Place::Domain(_) => None,
+            Place::Relay(Relay(relay)) => relay.login.clone(),
         };
         let plain = matches!(self.demand, Demand::Relay(SmarthostTls::None));
+        if plain && self.needs_tls() {
+            let text = format!("{peer}: the message needs TLS (REQUIRETLS), but the relay is used without");
+            return Err(Misfortune::permanent(demand::NEEDS_TLS, &peer.host, text));
+        }
         if login.is_some() && plain && !peer.address.ip().is_loopback() {
             let text = format!("{peer}: the relay's password is not sent without TLS");
             return Err(Misfortune::temporary((4, 7, 0), &peer.host, text));
@@ -289,6 +303,11 @@ impl<'a> Search<'a> {
                 Err(self.refused(peer, &fault))
             }
             Err(error) => Err(Misfortune::of(peer, &error)),
+            Ok(client) if self.needs_tls() && !client.offers_require_tls() => {
+                client.quit().await;
+                let text = format!("{peer} is passed over: it does not offer REQUIRETLS, which the message needs");
+                Err(Misfortune::permanent(NEEDS_REQUIRETLS, &peer.host, text))
+            }
             Ok(client) => {
                 let fault = self.fault(peer, &client);
                 self.count(peer, fault.as_ref());
@@ -298,13 +317,17 @@ impl<'a> Search<'a> {
         }
     }
 
+    fn needs_tls(&self) -> bool {
+        self.destination.need == TlsNeed::Required
+    }
+
     /// What is wrong with TLS in a session that came to be all the same.
     fn fault(&self, peer: &Peer, client: &Client) -> Option<TlsFault> {
         if client.tls().is_none() {
             return Some(TlsFault::new(Flaw::NotOffered, "the server does not offer STARTTLS, or refused it"));
         }
-        if let (Demand::Tested, Some(policy), Destination::Domain(domain)) =
-            (&self.demand, &self.sts.policy, self.destination)
+        if let (Demand::Tested, Some(policy), Place::Domain(domain)) =
+            (&self.demand, &self.sts.policy, &self.destination.place)
             && !policy.allows(&peer.host)
         {
             return Some(TlsFault::new(Flaw::Handshake, demand::not_named(domain)));
@@ -320,26 +343,32 @@ impl<'a> Search<'a> {
     /// What a policy in testing would not have let pass.
     fn breach(&self, peer: &Peer, fault: Option<&TlsFault>) -> Option<String> {
         let fault = fault.filter(|_| matches!(self.demand, Demand::Tested))?;
-        let domain = self.destination;
+        let domain = &self.destination.place;
         Some(format!("Were the MTA-STS policy of {domain} in force, {peer} would be passed over: {fault}."))
     }
 
     /// A server that does not show what it must.
     fn refused(&self, peer: &Peer, fault: &TlsFault) -> Misfortune {
-        let author = self.demand.author(&self.destination).map(|author| format!(", but {author} demands better"));
+        let author = self.demand.author(&self.destination.place).map(|author| format!(", but {author} demands better"));
         let text = format!("{peer} is passed over: {}{}", clip(&fault.text), author.unwrap_or_default());
-        Misfortune::temporary((4, 7, 5), &peer.host, text)
+        match fault.flaw {
+            // Their sender would rather have it back than wait for an operator who may never mend it (RFC 8689 4.2.1).
+            flaw if self.needs_tls() && flaw != Flaw::Handshake => {
+                Misfortune::permanent(demand::NEEDS_TLS, &peer.host, text)
+            }
+            _ => Misfortune::temporary((4, 7, 5), &peer.host, text),
+        }
     }
 
     fn count(&self, peer: &Peer, fault: Option<&TlsFault>) {
-        if let Destination::Domain(domain) = self.destination {
+        if let Place::Domain(domain) = &self.destination.place {
             Attempted { domain, sts: &self.sts, peer, demand: &self.demand, fault }.count(self.context);
         }
     }
 
     fn connected(&self, peer: &Peer, client: &Client) -> String {
         let Some(tls) = client.tls() else { return format!("Connected to {peer} without TLS.") };
-        let author = self.demand.author(&self.destination).map(|author| format!(", as {author} demands"));
+        let author = self.demand.author(&self.destination.place).map(|author| format!(", as {author} demands"));
         let author = author.unwrap_or_default();
         let certificate = match client.certificate() {
             None => author,
@@ -369,6 +398,11 @@ impl<'a> Search<'a> {
             Err(_) => Err(network("opening the session", format!("not done within {:?}", patience.open))),
         }
     }
+}
+
+/// The message needs more TLS than the server has.
+fn is_want_of_tls(trouble: &Misfortune) -> bool {
+    matches!(trouble.status, demand::NEEDS_TLS | NEEDS_REQUIRETLS)
 }
 
 /// A server's words, at a length fit for stories and reports.

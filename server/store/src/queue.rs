@@ -5,7 +5,7 @@ use mailstead_migrations::v1;
 use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
-use crate::record::decode;
+use crate::record::{decode, decode_first, encode};
 use crate::{Acceptance, BlobHash, QueueId, Store, StoreError, StoryEvent, Timestamp};
 
 /// A message to put into the queue.
@@ -23,6 +23,20 @@ pub struct NewQueueEntry {
     pub eight_bit: bool,
     /// `SMTPUTF8` is needed.
     pub smtputf8: bool,
+    /// What TLS it needs on its way.
+    pub tls: TlsNeed,
+}
+
+/// What TLS a message needs on its way (RFC 8689).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum TlsNeed {
+    /// What the recipients' domains demand.
+    #[default]
+    Usual,
+    /// Verified, at this hop and all later ones, or it comes back (`REQUIRETLS`).
+    Required,
+    /// None, whatever the recipients' domains demand (`TLS-Required: No`).
+    Waived,
 }
 
 /// How much of the message a DSN returns (RFC 3461 4.3).
@@ -89,8 +103,32 @@ pub struct QueueEntry {
     pub eight_bit: bool,
     /// Needs SMTPUTF8.
     pub smtputf8: bool,
+    /// What TLS it needs on its way. Kept behind the rest of the record, see [`QueueEntry::from_bytes`].
+    #[serde(skip)]
+    pub tls: TlsNeed,
     /// Recipients, settled ones included.
     pub recipients: Vec<QueueRecipient>,
+}
+
+impl QueueEntry {
+    /// A record's bytes. What schema version 1 did not know stands behind what it did, and only where it is not the
+    /// usual: its records stay as they are, and are read as they were meant.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = encode(self)?;
+        if self.tls != TlsNeed::default() {
+            bytes.extend(encode(&self.tls)?);
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
+        const WHAT: &str = "a queue entry";
+        let (mut entry, rest) = decode_first::<Self>(bytes, WHAT)?;
+        if !rest.is_empty() {
+            entry.tls = decode(rest, WHAT)?;
+        }
+        Ok(entry)
+    }
 }
 
 /// A recipient in the queue.
@@ -155,7 +193,7 @@ impl Store {
         let mut entries = Vec::new();
         for key in due.range(..=(now.0, u64::MAX))?.take(limit) {
             if let Some(bytes) = queue.get(key?.0.value().1)? {
-                entries.push(decode(bytes.value(), "a queue entry")?);
+                entries.push(QueueEntry::from_bytes(bytes.value())?);
             }
         }
         Ok(entries)
@@ -187,17 +225,76 @@ impl Store {
     /// All entries, oldest first.
     pub fn queue(&self) -> Result<Vec<QueueEntry>, StoreError> {
         let queue = self.shared().read()?.open_table(v1::QUEUE)?;
-        queue.iter()?.map(|entry| decode(entry?.1.value(), "a queue entry")).collect()
+        queue.iter()?.map(|entry| QueueEntry::from_bytes(entry?.1.value())).collect()
     }
 
     /// One entry.
     pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, StoreError> {
         let queue = self.shared().read()?.open_table(v1::QUEUE)?;
-        queue.get(id.0)?.map(|bytes| decode(bytes.value(), "a queue entry")).transpose()
+        queue.get(id.0)?.map(|bytes| QueueEntry::from_bytes(bytes.value())).transpose()
     }
 
     /// An operator's wish.
     pub async fn queue_action(&self, id: QueueId, action: QueueAction) -> Result<(), StoreError> {
         self.lessen(move |change| change.queue_action(id, action)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn entry(tls: TlsNeed) -> QueueEntry {
+        QueueEntry {
+            id: QueueId(7),
+            trace: TraceId::new(1, 2),
+            blob: BlobHash([3; 32]),
+            size: 4,
+            created: Timestamp(5),
+            due: Timestamp(6),
+            attempts: 1,
+            held: false,
+            delay_notified: true,
+            reverse_path: None,
+            envid: Some("x".to_owned()),
+            ret: Some(Ret::Full),
+            eight_bit: true,
+            smtputf8: false,
+            tls,
+            recipients: vec![QueueRecipient {
+                address: Address::parse("bob@world.test").unwrap(),
+                orcpt: None,
+                notify: None,
+                state: RecipientState::Waiting,
+                last: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_record_of_version_1_is_read_as_it_was_meant() {
+        // As version 1 wrote it, field by field.
+        let bytes = [
+            &[7][..],
+            &encode(&TraceId::new(1, 2)).unwrap(),
+            &[3; 32],
+            &[4, 10, 12, 1, 0, 1, 0, 1, 1, b'x', 1, 0, 1, 0, 1],
+            &encode(&Address::parse("bob@world.test").unwrap()).unwrap(),
+            &[0, 0, 0, 0],
+        ]
+        .concat();
+        assert_eq!(QueueEntry::from_bytes(&bytes).unwrap(), entry(TlsNeed::Usual));
+        assert_eq!(entry(TlsNeed::Usual).to_bytes().unwrap(), bytes, "the usual is written as ever");
+    }
+
+    #[test]
+    fn what_tls_a_message_needs_is_kept_and_a_damaged_record_is_found() {
+        for tls in [TlsNeed::Usual, TlsNeed::Required, TlsNeed::Waived] {
+            let bytes = entry(tls).to_bytes().unwrap();
+            assert_eq!(QueueEntry::from_bytes(&bytes).unwrap(), entry(tls));
+        }
+        let damaged = [entry(TlsNeed::Usual).to_bytes().unwrap(), vec![9]].concat();
+        assert!(matches!(QueueEntry::from_bytes(&damaged), Err(StoreError::Damaged(_))));
     }
 }

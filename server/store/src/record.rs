@@ -105,6 +105,11 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     postcard::to_stdvec(value).map_err(|error| StoreError::Invalid(format!("this can't be stored: {error}")))
 }
 
+/// A value, and the bytes behind it.
+pub(crate) fn decode_first<'b, T: DeserializeOwned>(bytes: &'b [u8], what: &str) -> Result<(T, &'b [u8]), StoreError> {
+    postcard::take_from_bytes(bytes).map_err(|error| StoreError::Damaged(format!("{what}: {error}")))
+}
+
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StoreError> {
     postcard::from_bytes(bytes).map_err(|error| StoreError::Damaged(format!("{what}: {error}")))
 }

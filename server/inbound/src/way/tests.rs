@@ -87,6 +87,24 @@ fn a_remote_address_is_queued_once() {
 }
 
 #[test]
+fn what_tls_a_message_needs_is_said_by_its_envelope_or_else_by_its_header() {
+    let plain = MailFrom::default();
+    let safe = MailFrom { require_tls: true, ..MailFrom::default() };
+    for (from, head, need) in [
+        (&plain, "Subject: x\r\n\r\n", TlsNeed::Usual),
+        (&plain, "tls-required:  NO \r\n\r\n", TlsNeed::Waived),
+        (&plain, "TLS-Required: Yes\r\n\r\n", TlsNeed::Usual),
+        (&safe, "Subject: x\r\n\r\n", TlsNeed::Required),
+        (&safe, "TLS-Required: No\r\n\r\n", TlsNeed::Required),
+    ] {
+        let mut way = Way::new(None);
+        way.add(to("bob@world.test"), Route::NotLocal).unwrap();
+        let bundle = way.into_bundles().next().unwrap();
+        assert_eq!(bundle.queue(from, head.as_bytes(), false)[0].tls, need, "{head}");
+    }
+}
+
+#[test]
 fn who_leads_nowhere_adds_nothing() {
     let mut way = Way::new(None);
     assert_eq!(way.add(to("nobody@home.test"), Route::Unknown), None);

@@ -8,7 +8,7 @@ use mailstead_message::{Address, TraceId};
 use mailstead_net::dns::{Answer, Data, DnsError, Kind, Mx};
 use mailstead_net::{BoxFuture, ClientTls};
 use mailstead_smtp::client::Timeouts;
-use mailstead_store::{Acceptance, NewQueueEntry, NewRecipient, Options, PasswordCost, Prepared};
+use mailstead_store::{Acceptance, NewQueueEntry, NewRecipient, Options, PasswordCost, Prepared, TlsNeed};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
@@ -58,6 +58,7 @@ async fn store_with_a_letter(folder: &std::path::Path) -> Store {
         ret: None,
         eight_bit: false,
         smtputf8: false,
+        tls: TlsNeed::Usual,
     };
     let letter = Acceptance {
         message: Prepared::from_bytes(b"Subject: x\r\n\r\nx\r\n").unwrap(),

@@ -5,6 +5,7 @@ mod authority;
 mod dane;
 mod policy_host;
 mod reports;
+mod require_tls;
 mod retries;
 mod routes;
 mod server;

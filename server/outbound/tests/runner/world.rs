@@ -12,7 +12,7 @@ use mailstead_net::{BoxFuture, ClientTls};
 use mailstead_outbound::{Policy, Runner, Schedule};
 use mailstead_store::{
     Acceptance, Day, NewQueueEntry, NewRecipient, Notify, Options, PasswordCost, Prepared, QueueAction, QueueEntry,
-    Store, Timestamp, TlsOutcome, Uid,
+    Store, Timestamp, TlsNeed, TlsOutcome, Uid,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -128,6 +128,7 @@ pub(crate) struct Sent<'a> {
     pub(crate) from: Option<&'a str>,
     pub(crate) to: &'a [&'a str],
     pub(crate) notify: Option<Notify>,
+    pub(crate) tls: TlsNeed,
     /// How many seconds ago it was written.
     pub(crate) age: i64,
     pub(crate) text: &'a str,
@@ -136,7 +137,7 @@ pub(crate) struct Sent<'a> {
 impl<'a> Sent<'a> {
     /// A letter of alice's, written now.
     pub(crate) fn to(to: &'a [&'a str]) -> Self {
-        Self { from: Some("alice@home.test"), to, notify: None, age: 0, text: LETTER }
+        Self { from: Some("alice@home.test"), to, notify: None, tls: TlsNeed::Usual, age: 0, text: LETTER }
     }
 }
 
@@ -196,6 +197,7 @@ impl World {
             ret: None,
             eight_bit: !sent.text.is_ascii(),
             smtputf8: false,
+            tls: sent.tls,
         };
         let acceptance = Acceptance {
             message: Prepared::from_bytes(sent.text.as_bytes()).unwrap(),

@@ -10,6 +10,7 @@ pub(super) struct Capabilities {
     pub(super) smtputf8: bool,
     pub(super) dsn: bool,
     pub(super) starttls: bool,
+    pub(super) require_tls: bool,
     /// SIZE is offered; its limit, if it names one.
     pub(super) size: Option<Option<u64>>,
     pub(super) auth_plain: bool,
@@ -29,6 +30,7 @@ impl Capabilities {
                 "SMTPUTF8" => found.smtputf8 = true,
                 "DSN" => found.dsn = true,
                 "STARTTLS" => found.starttls = true,
+                "REQUIRETLS" => found.require_tls = true,
                 // RFC 1870: 0 or no number mean no fixed limit.
                 "SIZE" => found.size = Some(words.next().and_then(|word| word.parse().ok()).filter(|size| *size > 0)),
                 "AUTH" => {

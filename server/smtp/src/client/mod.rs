@@ -142,6 +142,8 @@ pub struct Outgoing {
     pub envid: Option<String>,
     /// RET (true is FULL).
     pub ret_full: Option<bool>,
+    /// REQUIRETLS: a server without it gets nothing.
+    pub require_tls: bool,
 }
 
 /// Gives the message's bytes block by block (CRLF lines, not dot-stuffed), so that it need not be held in memory.
@@ -220,6 +222,11 @@ impl Client {
     /// What we found of the server's certificate, if TLS is on: with a lenient [`ClientTls`] it may be wrong.
     pub fn certificate(&self) -> Option<&Look> {
         self.connection.certificate()
+    }
+
+    /// True when the server promises to send on only under verified TLS what is to travel so (RFC 8689).
+    pub fn offers_require_tls(&self) -> bool {
+        self.offered.require_tls && self.tls().is_some()
     }
 
     /// False when no further message can be sent: the last one could not be ended properly.

@@ -100,6 +100,7 @@ fn envelope() -> Outgoing {
         smtputf8: false,
         envid: None,
         ret_full: None,
+        require_tls: false,
     }
 }
 

@@ -224,6 +224,9 @@ fn unservable(envelope: &Outgoing, recipient: &Recipient, offered: &Capabilities
         let text = format!("the message has {} bytes, the server takes at most {limit}", envelope.size);
         return Some(Reply::new(552, (5, 3, 4), text));
     }
+    if envelope.require_tls && !offered.require_tls {
+        return Some(Reply::new(550, (5, 7, 30), "the server does not offer REQUIRETLS, which the message needs"));
+    }
     let breaks_line = |address: &Address| address.to_string().contains(|c: char| c.is_control());
     if breaks_line(&recipient.address) || envelope.reverse_path.as_ref().is_some_and(breaks_line) {
         return Some(Reply::new(553, (5, 1, 3), "an address has a control character"));
@@ -253,6 +256,9 @@ fn mail(envelope: &Outgoing, offered: &Capabilities) -> Vec<u8> {
         if let Some(envid) = envid {
             line.push_str(&format!(" ENVID={envid}"));
         }
+    }
+    if envelope.require_tls {
+        line.push_str(" REQUIRETLS");
     }
     line.push_str("\r\n");
     line.into_bytes()
@@ -331,6 +337,7 @@ mod tests {
             smtputf8: false,
             envid: None,
             ret_full: None,
+            require_tls: false,
         }
     }
 
@@ -494,9 +501,13 @@ mod tests {
         let large = envelope(1);
         let eight = Outgoing { eight_bit: true, ..envelope(1) };
         let utf8 = Outgoing { smtputf8: true, ..envelope(1) };
-        for (envelope, offered, status) in
-            [(&large, &offered, (5, 3, 4)), (&eight, &pipelining(), (5, 6, 3)), (&utf8, &pipelining(), (5, 6, 7))]
-        {
+        let safe = Outgoing { require_tls: true, ..envelope(1) };
+        for (envelope, offered, status) in [
+            (&large, &offered, (5, 3, 4)),
+            (&eight, &pipelining(), (5, 6, 3)),
+            (&utf8, &pipelining(), (5, 6, 7)),
+            (&safe, &pipelining(), (5, 7, 30)),
+        ] {
             let mut transaction = Transaction::new(envelope, offered, false);
             assert!(transaction.commands().is_empty());
             assert_eq!(transaction.results()[0].status, Some(status));
@@ -510,6 +521,18 @@ mod tests {
         let (written, results) = play(Transaction::new(&envelope, &pipelining(), false), &[250, 250, 354, 250]);
         assert_eq!(results.unwrap(), [250, 553]);
         assert!(!written[0].contains("SMTPUTF8") && !written[0].contains("rg@"));
+    }
+
+    #[test]
+    fn requiretls_is_said_only_where_the_message_needs_it() {
+        let offered = Capabilities { require_tls: true, ..pipelining() };
+        let safe = Outgoing { require_tls: true, ..envelope(1) };
+        for (envelope, line) in [
+            (safe, &b"MAIL FROM:<alice@home.test> REQUIRETLS\r\n"[..]),
+            (envelope(1), b"MAIL FROM:<alice@home.test>\r\n"),
+        ] {
+            assert!(Transaction::new(&envelope, &offered, false).commands().starts_with(line));
+        }
     }
 
     #[test]

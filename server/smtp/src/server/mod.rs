@@ -99,6 +99,8 @@ pub struct MailFrom {
     pub envid: Option<String>,
     /// `RET`: true is FULL, false is HDRS.
     pub ret_full: Option<bool>,
+    /// `REQUIRETLS` (RFC 8689): verified TLS all the way, or the message comes back.
+    pub require_tls: bool,
 }
 
 /// `RCPT TO` with its parameters.

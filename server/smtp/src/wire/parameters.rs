@@ -22,6 +22,7 @@ pub(super) fn mail(text: &str, from: &mut MailFrom) -> Result<(), CommandError> 
             ("SIZE", Some(value)) => from.size = Some(size(value)?),
             ("BODY", Some(value)) => from.eight_bit = eight_bit(value)?,
             ("SMTPUTF8", None) => from.smtputf8 = true,
+            ("REQUIRETLS", None) => from.require_tls = true,
             ("ENVID", Some(value)) => {
                 let decoded = (value.len() <= MAX_ENVID).then(|| xtext::decode(value)).flatten();
                 from.envid = Some(decoded.ok_or(CommandError::Syntax("ENVID is not valid xtext"))?);
@@ -30,7 +31,7 @@ pub(super) fn mail(text: &str, from: &mut MailFrom) -> Result<(), CommandError> 
             ("RET", Some(value)) if value.eq_ignore_ascii_case("HDRS") => from.ret_full = Some(false),
             // Who submitted it somewhere else is a claim nobody vouches for (RFC 4954 5): taken, not used.
             ("AUTH", Some(_)) => {}
-            ("SIZE" | "BODY" | "SMTPUTF8" | "ENVID" | "RET" | "AUTH", _) => {
+            ("SIZE" | "BODY" | "SMTPUTF8" | "ENVID" | "RET" | "AUTH" | "REQUIRETLS", _) => {
                 return Err(CommandError::Syntax("a parameter has the wrong value"));
             }
             _ => return Err(CommandError::UnknownParameter),
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn all_parameters_of_mail_are_understood() {
         let mut from = MailFrom::default();
-        mail(" size=1000 BODY=8bitmime SMTPUTF8 ENVID=a+2Bb RET=hdrs AUTH=<>", &mut from).unwrap();
+        mail(" size=1000 BODY=8bitmime SMTPUTF8 ENVID=a+2Bb RET=hdrs AUTH=<> requiretls", &mut from).unwrap();
         let wanted = MailFrom {
             reverse_path: None,
             size: Some(1_000),
@@ -162,6 +163,7 @@ mod tests {
             smtputf8: true,
             envid: Some("a+b".into()),
             ret_full: Some(false),
+            require_tls: true,
         };
         assert_eq!(from, wanted);
         mail(" SIZE=99999999999999999999", &mut from).unwrap();
@@ -180,6 +182,7 @@ mod tests {
             (" SIZE=1 size=2", None),
             (" BODY=BINARYMIME", None),
             (" SMTPUTF8=yes", None),
+            (" REQUIRETLS=yes", None),
             (" ENVID=a+0A", None),
             (" RET=SOME", None),
             (" =1", None),

@@ -3,7 +3,6 @@
 use redb::ReadableTable as _;
 
 use super::Change;
-use crate::record::{decode, encode};
 use crate::{
     Acceptance, NewQueueEntry, QueueAction, QueueEntry, QueueId, QueueRecipient, RecipientState, Settlement, StoreError,
 };
@@ -34,6 +33,7 @@ impl Change<'_> {
             ret: new.ret,
             eight_bit: new.eight_bit,
             smtputf8: new.smtputf8,
+            tls: new.tls,
             recipients: recipients.collect(),
         };
         self.put_entry(&entry)
@@ -88,13 +88,13 @@ impl Change<'_> {
 
     fn entry(&self, id: QueueId) -> Result<Option<QueueEntry>, StoreError> {
         match self.tables.queue.get(id.0)? {
-            Some(bytes) => Ok(Some(decode(bytes.value(), "a queue entry")?)),
+            Some(bytes) => Ok(Some(QueueEntry::from_bytes(bytes.value())?)),
             None => Ok(None),
         }
     }
 
     fn put_entry(&mut self, entry: &QueueEntry) -> Result<(), StoreError> {
-        let bytes = encode(entry)?;
+        let bytes = entry.to_bytes()?;
         let tables = self.write();
         tables.queue.insert(entry.id.0, bytes.as_slice())?;
         if !entry.held {

@@ -13,6 +13,7 @@ fn entry(recipients: &[&str]) -> NewQueueEntry {
         ret: Some(Ret::Headers),
         eight_bit: true,
         smtputf8: false,
+        tls: TlsNeed::Usual,
     }
 }
 

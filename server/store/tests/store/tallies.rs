@@ -136,6 +136,7 @@ async fn a_report_and_the_end_of_its_rows_are_one() {
             ret: None,
             eight_bit: false,
             smtputf8: false,
+            tls: TlsNeed::Usual,
         }];
         vec![report]
     };

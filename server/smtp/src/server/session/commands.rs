@@ -25,6 +25,9 @@ impl Session {
                 (Some(_), Role::Submission) => lines.push("AUTH PLAIN LOGIN".to_owned()),
                 (Some(_), Role::Exchange) => {}
             }
+            if self.client.tls.is_some() {
+                lines.push("REQUIRETLS".to_owned());
+            }
         }
         self.say(&Reply { code: 250, status: None, lines });
     }
@@ -42,6 +45,14 @@ impl Session {
         }
         if self.config.role == Role::Submission && self.client.identity.is_none() {
             return self.respond(&Reply::new(530, (5, 7, 0), "log in first (STARTTLS, then AUTH)"));
+        }
+        // RFC 8689 4.1: what must never travel in the clear has begun badly.
+        if from.require_tls && self.client.tls.is_none() {
+            return self.respond(&Reply::new(
+                530,
+                (5, 7, 10),
+                "REQUIRETLS needs TLS from the start: say STARTTLS first",
+            ));
         }
         if self.count.messages >= self.config.max_messages {
             return self.end(&Reply::new(421, (4, 7, 0), "enough messages for one session, connect again for more"));

@@ -226,6 +226,20 @@ fn ehlo_offers_what_there_is_and_helo_nothing() {
 }
 
 #[test]
+fn requiretls_is_for_sessions_under_tls_alone() {
+    const MAIL: &str = "MAIL FROM:<bob@world.test> REQUIRETLS";
+    let mut plain = House::exchange().greeted();
+    assert!(plain.send(format!("{MAIL}\r\n")).concat().contains("530 5.7.10 REQUIRETLS needs TLS"));
+    plain.expect(&[("MAIL FROM:<bob@world.test>", 250)]);
+    for role in [Role::Exchange, Role::Submission] {
+        let mut secure = House::new(config(role), Some(tls()));
+        let offered = secure.send("EHLO client.test\r\n").concat();
+        assert!(offered.contains("REQUIRETLS"), "{offered}");
+    }
+    House::new(config(Role::Exchange), Some(tls())).greeted().expect(&[(MAIL, 250)]);
+}
+
+#[test]
 fn commands_out_of_order_are_refused() {
     House::exchange().expect(&[
         ("MAIL FROM:<bob@world.test>", 503),
