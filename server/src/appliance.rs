@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailstead_inbound::Exchange;
+use mailstead_inbound::{CheckPolicy, Checks, Exchange};
 use mailstead_net::acme;
 use mailstead_net::dns::Dns;
 use mailstead_net::{Certificates, Gate, Limits, Listener};
@@ -199,6 +199,9 @@ struct House {
     certificates: Certificates,
     spool: PathBuf,
     limits: crate::config::Limits,
+    dns: Arc<dyn Dns>,
+    /// `None`: strangers' mail is taken as it comes.
+    checks: Option<CheckPolicy>,
     site: http::Site,
     stopped: watch::Receiver<bool>,
 }
@@ -222,6 +225,11 @@ impl House {
             certificates: parts.certificates.clone(),
             spool,
             limits: config.limits.clone(),
+            dns: Arc::clone(&parts.dns),
+            checks: config.checks.enabled.then(|| CheckPolicy {
+                received_spf: config.checks.received_spf,
+                trusted_relays: config.checks.trusted_relays.clone(),
+            }),
             site: http::Site {
                 settings: settings(config, listeners),
                 store: parts.store.clone(),
@@ -267,7 +275,7 @@ impl House {
         let policy = mailstead_inbound::Policy { hostname: self.hostname.clone(), max_received: RECEIVED_LIMIT };
         let (store, gate) = (self.store.clone(), Arc::clone(&self.gate));
         let handler: Arc<dyn server::Handler> = match role {
-            Role::Exchange => Arc::new(Exchange::new(store, policy, gate)),
+            Role::Exchange => Arc::new(self.exchange(store, policy, gate)),
             Role::Submission => Arc::new(Submission::new(store, policy, gate)),
         };
         let stopped = self.stopped.clone();
@@ -280,6 +288,14 @@ impl House {
             },
             move |stream, _peer| server::turn_away(stream, Arc::clone(&turned_away)),
         ));
+    }
+
+    fn exchange(&self, store: Store, policy: mailstead_inbound::Policy, gate: Arc<Gate>) -> Exchange {
+        let exchange = Exchange::new(store, policy, gate);
+        match &self.checks {
+            Some(checks) => exchange.checking(Checks::new(Arc::clone(&self.dns), &self.hostname, checks.clone())),
+            None => exchange,
+        }
     }
 
     fn imap(&self, tasks: &mut JoinSet<()>, listener: Listener, limits: Limits, implicit_tls: bool) {

@@ -2,6 +2,7 @@
 //!
 //! Everything else (domains, accounts, policies) lives in the store and is changed while running.
 
+mod checks;
 mod dns;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use mailstead_message::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use checks::Checks;
 pub(crate) use dns::Dns;
 
 /// Where the file is looked for when `--config` is not given.
@@ -45,6 +47,9 @@ pub(crate) struct Config {
     /// How mail leaves.
     #[serde(default)]
     pub delivery: Delivery,
+    /// How mail from other servers is judged.
+    #[serde(default)]
+    pub checks: Checks,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -224,6 +229,7 @@ impl Config {
             acme: Acme::default(),
             dns: Dns::default(),
             delivery: Delivery::default(),
+            checks: Checks::default(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -335,6 +341,8 @@ mod tests {
         );
         let wrong = refusal("hostname = \"mail.example.org\"\n[limits]\nmessage_size = \"big\"\n");
         assert!(wrong.starts_with("line 3: message_size: "), "{wrong}");
+        let relay = refusal("hostname = \"mail.example.org\"\n[checks]\ntrusted_relays = [\"192.0.2.0/33\"]\n");
+        assert!(relay.starts_with("line 3: trusted_relays: \"192.0.2.0/33\" is no network"), "{relay}");
         assert!(refusal("hostname = \"mail\"").starts_with("hostname: "));
         for nameless in ["", "data = \"/srv/mail\"\n"] {
             assert!(refusal(nameless).starts_with("hostname is missing: "), "{}", refusal(nameless));

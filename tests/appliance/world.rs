@@ -162,7 +162,7 @@ fn aliases_lead_here_and_there() {
     demo.command("home.test").args(["alias", "add", "family@home.test", ALICE, CAROL, BOB]).run();
     let listed = demo.command("home.test").args(["--json", "alias", "list"]).run();
     assert!(listed.output.contains("family@home.test") && listed.output.contains(BOB), "{listed}");
-    let letter = Letter::new(BOB, "family@home.test", "for the family").bytes();
+    let letter = Letter::new("someone@else.test", "family@home.test", "for the family").bytes();
     demo.exchange("home.test").send("someone@else.test", &["Family@Home.Test"], &letter);
     for person in [ALICE, CAROL, BOB] {
         demo.imap(person).wait_for("INBOX", "for the family");

@@ -63,12 +63,15 @@ impl Served {
         };
         // No test asks the world's name servers.
         let names = if further.contains("[dns]") { "" } else { "[dns]\nservers = [\"127.0.0.1:9\"]\n" };
+        // Where no DNS answers, nobody can be judged, and every letter from the world would have to come again.
+        let judges = (names.is_empty() && !further.contains("127.0.0.1:9")) || further.contains("[checks]");
+        let checks = if judges { "" } else { "[checks]\nenabled = false\n" };
         let listen = |name: &str, port: u16| format!("{name} = [\"127.0.0.1:{port}\"]\n");
         let web = |name: &str, port: Option<u16>| port.map_or(format!("{name} = []\n"), |port| listen(name, port));
         let at = folder.path().display();
         let tls = format!("[tls]\ncertificate = \"{at}/cert.pem\"\nkey = \"{at}/key.pem\"\n");
         let text = format!(
-            "hostname = \"{HOST}\"\ndata = \"{}\"\n{}[listen]\n{}{}{}{}{}{}{}{}{}{names}{further}",
+            "hostname = \"{HOST}\"\ndata = \"{}\"\n{}[listen]\n{}{}{}{}{}{}{}{}{}{names}{checks}{further}",
             data.display(),
             if site.files { &tls } else { "" },
             listen("smtp", ports.smtp),

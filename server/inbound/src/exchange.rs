@@ -8,17 +8,70 @@ use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
 use mailstead_store::Store;
 
-use crate::{Edited, Letter, Policy, Reception, Refusal, Relay};
+use crate::{Checks, Edited, Judgement, Letter, Policy, Reception, Refusal, Relay};
 
 /// The house behind port 25: a [`mailstead_smtp::server::Handler`].
 pub struct Exchange {
     reception: Reception,
+    checks: Option<Checks>,
 }
 
 impl Exchange {
     /// Makes the house behind port 25.
     pub fn new(store: Store, policy: Policy, gate: Arc<Gate>) -> Self {
-        Self { reception: Reception::new(store, policy, gate, Relay::Never) }
+        Self { reception: Reception::new(store, policy, gate, Relay::Never), checks: None }
+    }
+
+    /// Has strangers' letters judged: who they are from, and what their authors' domains ask for.
+    #[must_use]
+    pub fn checking(self, checks: Checks) -> Self {
+        Self { checks: Some(checks), ..self }
+    }
+
+    async fn take_in(&self, client: &Client, envelope: Envelope, body: Body) -> Reply {
+        let recipients: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
+        let Some(checks) = &self.checks else {
+            let edit = move |letter: &Letter| {
+                Ok(Edited { header: incoming(letter.header(), &recipients)?, found: None, told: Vec::new() })
+            };
+            return self.reception.take_in(client, envelope, body, edit).await;
+        };
+        match self.judge(checks, client, &envelope, body).await {
+            Ok((letter, judgement)) => {
+                let header = checks.without_forgeries(letter.header());
+                let (fields, found, told) = match &judgement {
+                    Some(judgement) => (judgement.fields.clone(), Some(judgement.found()), judgement.told.clone()),
+                    None => Default::default(),
+                };
+                let edit = move |_: &Letter| {
+                    let header = [fields.into_bytes(), incoming(&header, &recipients)?].concat();
+                    Ok(Edited { header, found, told })
+                };
+                self.reception.take_in_judged(client, envelope, letter, judgement, edit).await
+            }
+            Err(refusal) => self.reception.refuse(client, envelope.trace, &envelope.from, &recipients, &refusal),
+        }
+    }
+
+    /// The letter with what was found out about it, if it may be taken.
+    async fn judge(
+        &self,
+        checks: &Checks,
+        client: &Client,
+        envelope: &Envelope,
+        body: Body,
+    ) -> Result<(Letter, Option<Judgement>), Refusal> {
+        let letter = Letter::read(body).await?;
+        let (letter, judgement) = checks.judge(self.reception.store(), client, envelope, letter).await?;
+        if let Some(judgement) = &judgement
+            && let Some(refusal) = judgement.refusal()
+        {
+            let addresses = envelope.recipients.iter().map(|to| to.address.clone());
+            let addresses = envelope.from.reverse_path.iter().cloned().chain(addresses).collect();
+            self.reception.tell(envelope.trace, judgement.told.join(" "), addresses);
+            return Err(refusal);
+        }
+        Ok((letter, judgement))
     }
 }
 
@@ -47,20 +100,23 @@ impl Handler for Exchange {
         _: &'a [RcptTo],
         to: &'a RcptTo,
     ) -> BoxFuture<'a, Result<(), Reply>> {
-        Box::pin(async move { self.reception.judge(client, trace, from, to) })
-    }
-
-    fn message<'a>(&'a self, client: &'a Client, envelope: Envelope, body: Body) -> BoxFuture<'a, Reply> {
-        let recipients: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
         Box::pin(async move {
-            let edit = move |letter: &Letter| {
-                Ok(Edited { header: incoming(letter.header(), &recipients)?, found: None, told: Vec::new() })
-            };
-            self.reception.take_in(client, envelope, body, edit).await
+            self.reception.judge(client, trace, from, to)?;
+            if let Some(checks) = &self.checks {
+                checks.begin(client, trace, from);
+            }
+            Ok(())
         })
     }
 
+    fn message<'a>(&'a self, client: &'a Client, envelope: Envelope, body: Body) -> BoxFuture<'a, Reply> {
+        Box::pin(self.take_in(client, envelope, body))
+    }
+
     fn abandoned(&self, client: &Client, trace: TraceId, from: &MailFrom, recipients: &[RcptTo], why: &str) {
+        if let Some(checks) = &self.checks {
+            checks.forget(trace);
+        }
         self.reception.abandoned(client, trace, from, recipients, why);
     }
 }

@@ -57,6 +57,18 @@ impl Letter {
         Ok(Self { source, header_len, size })
     }
 
+    /// As [`Letter::open`], off the runtime's threads when it must be read from disk.
+    ///
+    /// # Errors
+    /// As of [`Letter::open`].
+    pub(crate) async fn read(body: Body) -> Result<Self, Refusal> {
+        if matches!(body, Body::Memory(_)) {
+            return Self::open(body);
+        }
+        let opened = tokio::task::spawn_blocking(move || Self::open(body));
+        opened.await.unwrap_or_else(|error| Err(StoreError::Io(error.to_string()).into()))
+    }
+
     /// The header with its empty line.
     pub fn header(&self) -> &[u8] {
         let start = match &self.source {

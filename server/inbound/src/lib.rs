@@ -14,6 +14,7 @@
 
 mod exchange;
 mod forwarding;
+mod judgement;
 mod letter;
 mod ration;
 mod receipt;
@@ -27,6 +28,7 @@ mod way;
 
 pub use exchange::Exchange;
 pub use forwarding::Found;
+pub use judgement::{CheckPolicy, Checks, Judgement};
 pub use letter::{Letter, MAX_HEADER};
 pub use receipt::{Post, post};
 pub use reception::{Edited, Policy, Reception, Relay};

@@ -4,13 +4,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mailstead_auth::check::Disposition;
 use mailstead_message::received::{From, Protocol, Received};
 use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, LocalPart, TraceId, header};
 use mailstead_net::Gate;
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Envelope, MailFrom, RcptTo};
-use mailstead_store::{Acceptance, Prepared, Route, Store, StoreError, StoryEvent, Target, Timestamp};
+use mailstead_store::{
+    Acceptance, Delivery, Into, NewQueueEntry, Notify, Prepared, Route, SpecialUse, Store, StoreError, StoryEvent,
+    Target, Timestamp,
+};
 use tokio::sync::Semaphore;
 
 use crate::forwarding::{Forwarding, Found};
@@ -19,7 +23,7 @@ use crate::receipt::Receipt;
 use crate::reports::Bringer;
 use crate::story::{self, Refusals};
 use crate::way::recipient;
-use crate::{Lead, Letter, Refusal, Signing, Way, returns, trouble};
+use crate::{Judgement, Lead, Letter, Refusal, Signing, Way, returns, trouble};
 
 /// Messages up to this size are prepared where they are: moving them to another thread costs as much.
 const PREPARED_IN_PLACE: u64 = 32 << 10;
@@ -93,6 +97,32 @@ struct Arrival {
     client: Client,
     envelope: Envelope,
     at: Timestamp,
+    /// What was found out about a stranger's message.
+    judgement: Option<Judgement>,
+}
+
+/// A message as it is handed over.
+enum Parcel {
+    Closed(Body),
+    Opened(Letter),
+}
+
+impl Parcel {
+    fn open(self) -> Result<Letter, Refusal> {
+        match self {
+            Self::Closed(body) => Letter::open(body),
+            Self::Opened(letter) => Ok(letter),
+        }
+    }
+
+    /// True when it is held in memory and so small that it is prepared at once.
+    fn is_small(&self) -> bool {
+        match self {
+            Self::Closed(Body::Memory(message)) => message.len() as u64 <= PREPARED_IN_PLACE,
+            Self::Closed(Body::Spooled { .. }) => false,
+            Self::Opened(letter) => letter.size() <= PREPARED_IN_PLACE,
+        }
+    }
 }
 
 impl Reception {
@@ -168,11 +198,44 @@ impl Reception {
     where
         E: FnOnce(&Letter) -> Result<Edited, Refusal> + Send + 'static,
     {
-        let arrival =
-            Arrival { reception: self.clone(), client: client.clone(), envelope: envelope.clone(), at: story::now() };
-        let taken = match self.prepare(arrival, body, edit).await {
-            Ok(acceptances) => self.store().accept(acceptances).await.map_err(Refusal::from),
-            Err(refusal) => Err(refusal),
+        self.take(client, envelope, Parcel::Closed(body), None, edit).await
+    }
+
+    /// As [`Reception::take_in`], for a message that was judged.
+    pub(crate) async fn take_in_judged<E>(
+        &self,
+        client: &Client,
+        envelope: Envelope,
+        letter: Letter,
+        judgement: Option<Judgement>,
+        edit: E,
+    ) -> Reply
+    where
+        E: FnOnce(&Letter) -> Result<Edited, Refusal> + Send + 'static,
+    {
+        self.take(client, envelope, Parcel::Opened(letter), judgement, edit).await
+    }
+
+    async fn take<E>(
+        &self,
+        client: &Client,
+        envelope: Envelope,
+        parcel: Parcel,
+        judgement: Option<Judgement>,
+        edit: E,
+    ) -> Reply
+    where
+        E: FnOnce(&Letter) -> Result<Edited, Refusal> + Send + 'static,
+    {
+        let verdict = judgement.as_ref().map(Judgement::record);
+        let (reception, at) = (self.clone(), story::now());
+        let arrival = Arrival { reception, client: client.clone(), envelope: envelope.clone(), at, judgement };
+        let taken = match (self.prepare(arrival, parcel, edit).await, verdict) {
+            (Ok(acceptances), Some(verdict)) => {
+                self.store().accept_judged(acceptances, verdict).await.map_err(Refusal::from)
+            }
+            (Ok(acceptances), None) => self.store().accept(acceptances).await.map_err(Refusal::from),
+            (Err(refusal), _) => Err(refusal),
         };
         let Envelope { trace, from, recipients } = envelope;
         let to: Vec<Address> = recipients.into_iter().map(|to| to.address).collect();
@@ -193,6 +256,11 @@ impl Reception {
         let addresses = from.reverse_path.iter().chain(to).cloned().collect();
         self.refusals.tell(self.store(), trace, story::refused_message(client, from, to, &reply), addresses);
         reply
+    }
+
+    /// Tells more of a message that is refused.
+    pub(crate) fn tell(&self, trace: TraceId, text: String, addresses: Vec<Address>) {
+        self.refusals.tell(self.store(), trace, text, addresses);
     }
 
     /// Tells that a transaction came to nothing.
@@ -287,18 +355,18 @@ impl Reception {
         Ok(room)
     }
 
-    async fn prepare<E>(&self, arrival: Arrival, body: Body, edit: E) -> Result<Vec<Acceptance>, Refusal>
+    async fn prepare<E>(&self, arrival: Arrival, parcel: Parcel, edit: E) -> Result<Vec<Acceptance>, Refusal>
     where
         E: FnOnce(&Letter) -> Result<Edited, Refusal> + Send + 'static,
     {
         let takes_report = |to: &RcptTo| ReportKind::taken_by(to.address.local()).is_some();
         let brings_report = arrival.envelope.recipients.iter().any(takes_report);
-        if !brings_report && matches!(&body, Body::Memory(message) if message.len() as u64 <= PREPARED_IN_PLACE) {
-            return arrival.prepare(body, edit);
+        if !brings_report && parcel.is_small() {
+            return arrival.prepare(parcel, edit);
         }
         let queue = if brings_report { &self.reading_reports } else { &self.preparing };
         let _permit = queue.acquire().await.map_err(|_| StoreError::Closed)?;
-        let prepared = tokio::task::spawn_blocking(move || arrival.prepare(body, edit));
+        let prepared = tokio::task::spawn_blocking(move || arrival.prepare(parcel, edit));
         prepared.await.unwrap_or_else(|error| Err(StoreError::Io(error.to_string()).into()))
     }
 }
@@ -314,11 +382,11 @@ fn log(client: &Client, trace: TraceId, from: &MailFrom, to: &str, what: &str, r
 
 impl Arrival {
     /// Everything the message becomes. Where recipients lead is asked anew: minutes may have passed.
-    fn prepare<E>(&self, body: Body, edit: E) -> Result<Vec<Acceptance>, Refusal>
+    fn prepare<E>(&self, parcel: Parcel, edit: E) -> Result<Vec<Acceptance>, Refusal>
     where
         E: FnOnce(&Letter) -> Result<Edited, Refusal>,
     {
-        let letter = Letter::open(body)?;
+        let letter = parcel.open()?;
         if header::count(letter.header(), "Received") > self.reception.policy.max_received {
             return Err(
                 Reply::new(554, (5, 4, 6), "the message goes in a circle: it has too many Received fields").into()
@@ -386,8 +454,8 @@ impl Arrival {
             acceptances.push(Acceptance {
                 message: letter.prepare(&head)?,
                 received: self.at,
-                queue: bundle.queue(&from, &head, eight_bit),
-                deliveries: bundle.into_deliveries(),
+                queue: self.hush(bundle.queue(&from, &head, eight_bit)),
+                deliveries: self.file(bundle.into_deliveries()),
                 report: None,
                 trace: self.envelope.trace,
                 story: Vec::new(),
@@ -421,9 +489,40 @@ impl Arrival {
         Ok(())
     }
 
+    /// Deliveries to where the message belongs.
+    fn file(&self, mut deliveries: Vec<Delivery>) -> Vec<Delivery> {
+        if self.is_junk() {
+            for delivery in &mut deliveries {
+                delivery.into = Into::Special(SpecialUse::Junk);
+            }
+        }
+        deliveries
+    }
+
+    fn is_junk(&self) -> bool {
+        self.judgement.as_ref().is_some_and(|judgement| judgement.disposition == Disposition::Junk)
+    }
+
+    /// Queue entries that tell nobody what became of them when it is not sure whose reverse-path that is: what is
+    /// forwarded of a forger's mail must not bounce to whom he forged.
+    fn hush(&self, mut queue: Vec<NewQueueEntry>) -> Vec<NewQueueEntry> {
+        if !self.may_answer() {
+            let never = Notify { never: true, ..Notify::default() };
+            let recipients = queue.iter_mut().flat_map(|entry| &mut entry.recipients);
+            recipients.for_each(|recipient| recipient.notify = Some(never));
+        }
+        queue
+    }
+
+    /// Whether what is sent to the reverse-path reaches who sent the message, and nobody else.
+    fn may_answer(&self) -> bool {
+        self.judgement.as_ref().is_none_or(|judgement| judgement.verdict.may_be_answered())
+    }
+
     fn story(&self, size: u64, head: &[u8], leads: &[Lead]) -> Vec<StoryEvent> {
         let id = header::value(head, "Message-ID");
-        story::accepted(&self.client, &self.envelope.from, size, id.as_deref(), leads, self.at)
+        let place = if self.is_junk() { "Junk" } else { "the inbox" };
+        story::accepted(&self.client, &self.envelope.from, size, id.as_deref(), (leads, place), self.at)
     }
 
     /// Adds sentences to the story, under the addresses of the message itself.
@@ -448,6 +547,10 @@ impl Arrival {
             let text = format!("{sender} asked for a receipt {what}.");
             told.push(StoryEvent { at: self.at, text, addresses: vec![sender.clone()] });
         };
+        if !self.may_answer() {
+            tell("but gets none: nothing proves that the message is from there");
+            return Ok(None);
+        }
         if self.client.identity.is_none() && !self.reception.receipts.take(Instant::now()) {
             tell("but gets none: too many were asked for by strangers");
             return Ok(None);
@@ -486,8 +589,9 @@ impl Arrival {
         let Envelope { trace, from, recipients } = &self.envelope;
         let tls = self.client.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher));
         let stranger = self.client.identity.is_none();
+        let rdns = self.judgement.as_ref().and_then(Judgement::reverse_name);
         Received {
-            from: stranger.then(|| From { helo: &self.client.helo, rdns: None, ip: self.client.peer.remote.ip() }),
+            from: stranger.then(|| From { helo: &self.client.helo, rdns, ip: self.client.peer.remote.ip() }),
             by: &self.reception.policy.hostname,
             protocol: Protocol {
                 extended: self.client.esmtp,

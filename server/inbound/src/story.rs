@@ -87,13 +87,13 @@ pub(crate) fn abandoned(client: &Client, from: &MailFrom, to: &[RcptTo], why: &s
     format!("{} for {to}; it was not taken: {}.", visit(client, from), why.escape_debug())
 }
 
-/// A message was taken, with what becomes of it for each recipient.
+/// A message was taken, with what becomes of it for each recipient; inboxes are said to be in `place`.
 pub(crate) fn accepted(
     client: &Client,
     from: &MailFrom,
     size: u64,
     message_id: Option<&str>,
-    leads: &[Lead],
+    (leads, place): (&[Lead], &str),
     at: Timestamp,
 ) -> Vec<StoryEvent> {
     let recipients = leads.iter().map(|lead| lead.recipient.address.clone());
@@ -104,11 +104,11 @@ pub(crate) fn accepted(
     );
     let text = format!("{}, {size} octets. {id}. It was accepted.", visit(client, from));
     let mut events = vec![StoryEvent { at, text, addresses }];
-    events.extend(leads.iter().map(|lead| StoryEvent { at, text: lead_to(lead), addresses: led_to(lead) }));
+    events.extend(leads.iter().map(|lead| StoryEvent { at, text: lead_to(lead, place), addresses: led_to(lead) }));
     events
 }
 
-fn lead_to(lead: &Lead) -> String {
+fn lead_to(lead: &Lead, place: &str) -> String {
     let to = &lead.recipient.address;
     if is_return_path(to) {
         let original = list(lead.inboxes.iter().chain(&lead.forwards));
@@ -119,14 +119,10 @@ fn lead_to(lead: &Lead) -> String {
     }
     match (lead.inboxes.as_slice(), lead.forwards.as_slice()) {
         ([], []) => format!("For {to} it is in the queue."),
-        (inboxes, []) => format!("For {to} it is in the inbox of {}.", list(inboxes)),
+        (inboxes, []) => format!("For {to} it is in {place} of {}.", list(inboxes)),
         ([], forwards) => format!("{to} is an alias: it is in the queue for {}.", list(forwards)),
         (inboxes, forwards) => {
-            format!(
-                "{to} is an alias: it is in the inbox of {}, and in the queue for {}.",
-                list(inboxes),
-                list(forwards)
-            )
+            format!("{to} is an alias: it is in {place} of {}, and in the queue for {}.", list(inboxes), list(forwards))
         }
     }
 }
@@ -184,7 +180,7 @@ mod tests {
             refused_recipient(&client, &from(""), &to, &reply),
             refused_message(&client, &from(""), &[], &reply),
             abandoned(&client, &from(""), &[to], "because\r\nof this"),
-            accepted(&client, &from(""), 1, Some("<a\r\n\0b>"), &[], Timestamp(0)).remove(0).text,
+            accepted(&client, &from(""), 1, Some("<a\r\n\0b>"), (&[], "the inbox"), Timestamp(0)).remove(0).text,
         ] {
             assert!(!text.contains(char::is_control), "{text:?}");
         }
@@ -210,8 +206,14 @@ mod tests {
                 4,
             ),
         ] {
-            let events =
-                accepted(&client("h"), &from("bob@world.test"), 9, None, &[lead(inboxes, forwards)], Timestamp(7));
+            let events = accepted(
+                &client("h"),
+                &from("bob@world.test"),
+                9,
+                None,
+                (&[lead(inboxes, forwards)], "the inbox"),
+                Timestamp(7),
+            );
             assert_eq!(events.len(), 2);
             assert_eq!(events[0].addresses, [address("bob@world.test"), address("family@home.test")]);
             assert_eq!((events[1].text.as_str(), events[1].addresses.len()), (text, addresses));

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod https;
 pub mod limits;
 pub mod listen;
+pub mod network;
 pub mod reach;
 pub mod sasl;
 pub mod stream;
@@ -22,6 +23,7 @@ pub use certificates::Certificates;
 pub use gate::{Ban, Gate, Refusal};
 pub use limits::{Limits, Permit};
 pub use listen::{Listener, Peer};
+pub use network::Network;
 pub use stream::{Stream, TlsInfo};
 pub use verify::{ClientTls, Flaw, Look, TlsFault};
 

@@ -31,6 +31,7 @@ mod senders;
 mod snapshot;
 mod story;
 mod tallies;
+mod verdicts;
 mod watchers;
 
 pub use blob::Prepared;
@@ -45,6 +46,7 @@ pub use reports::*;
 pub use snapshot::{MessageReader, Snapshot};
 pub use story::*;
 pub use tallies::*;
+pub use verdicts::*;
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;

@@ -88,9 +88,14 @@ impl House {
 
     /// The messages in somebody's inbox, prefix and all, oldest first.
     pub(crate) fn inbox(&self, name: &str) -> Vec<String> {
+        self.mailbox(name, "INBOX")
+    }
+
+    /// The messages in one of somebody's mailboxes, likewise.
+    pub(crate) fn mailbox(&self, name: &str, mailbox: &str) -> Vec<String> {
         let account = self.store.accounts().unwrap().into_iter().find(|account| account.address == address(name));
         let snapshot = self.store.snapshot().unwrap();
-        let inbox = snapshot.mailbox_by_name(account.unwrap().id, "INBOX").unwrap().unwrap();
+        let inbox = snapshot.mailbox_by_name(account.unwrap().id, mailbox).unwrap().unwrap();
         let read = |uid: Uid| self.store.open_message(inbox.id, uid).unwrap().read_all().unwrap();
         let text = |uid: Uid| String::from_utf8_lossy(&read(uid)).into_owned();
         snapshot.uids(inbox.id).unwrap().into_iter().map(text).collect()

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod house;
+mod judged;
+mod names;
 mod reports;
 mod returns;
 

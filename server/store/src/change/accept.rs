@@ -55,10 +55,11 @@ impl Change<'_> {
         self.put_mailbox(id, &mailbox)
     }
 
-    fn destination(&self, account: AccountId, into: &Into) -> Result<MailboxId, StoreError> {
+    fn destination(&mut self, account: AccountId, into: &Into) -> Result<MailboxId, StoreError> {
         let wanted = match into {
             Into::Inbox => None,
             Into::Named(name) => self.mailbox_id(account, name)?,
+            Into::Special(SpecialUse::Junk) => Some(self.junk(account)?),
             Into::Special(purpose) => self.special(account, *purpose)?,
         };
         match wanted {
@@ -66,6 +67,17 @@ impl Change<'_> {
             None => {
                 self.mailbox_id(account, "INBOX")?.ok_or_else(|| StoreError::NotFound("the account's inbox".to_owned()))
             }
+        }
+    }
+
+    /// Where suspicious letters go, made anew where it was deleted: they must not turn up among the good ones.
+    fn junk(&mut self, account: AccountId) -> Result<MailboxId, StoreError> {
+        if let Some(id) = self.special(account, SpecialUse::Junk)? {
+            return Ok(id);
+        }
+        match self.mailbox_id(account, "Junk")? {
+            Some(id) => Ok(id),
+            None => self.make(account, "Junk", Some(SpecialUse::Junk)),
         }
     }
 

@@ -13,6 +13,7 @@ mod reports;
 mod senders;
 mod stories;
 pub(crate) mod tallies;
+mod verdicts;
 
 use std::collections::{BTreeMap, HashSet};
 

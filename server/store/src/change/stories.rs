@@ -67,6 +67,9 @@ impl Change<'_> {
             tables.stories.retain_in((*trace, 0)..=(*trace, u32::MAX), |_, _| false)?;
             tables.story_ages.remove((*at, *trace))?;
         }
+        if !doomed.is_empty() {
+            self.forget_verdicts(doomed.iter().map(|(_, trace)| *trace))?;
+        }
         Ok(doomed.len())
     }
 }

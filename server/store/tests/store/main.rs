@@ -14,4 +14,5 @@ mod queue;
 mod reports;
 mod stories;
 mod tallies;
+mod verdicts;
 mod world;

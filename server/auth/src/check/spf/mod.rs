@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use mailstead_net::BoxFuture;
 use mailstead_net::dns::{Dns, DnsError};
+use mailstead_net::network::share_bits;
 
 use self::macros::{Caller, MacroString};
 use self::record::{Directive, Masks, Mechanism, Qualifier, Record, is_spf};
@@ -151,8 +152,8 @@ impl Evaluation<'_, '_> {
     async fn matches(&mut self, mechanism: &Mechanism, domain: &str) -> Judged<bool> {
         match mechanism {
             Mechanism::All => Ok(true),
-            Mechanism::Ip4(network, bits) => Ok(same_network(self.ip, IpAddr::V4(*network), *bits)),
-            Mechanism::Ip6(network, bits) => Ok(same_network(self.ip, IpAddr::V6(*network), *bits)),
+            Mechanism::Ip4(network, bits) => Ok(share_bits(self.ip, IpAddr::V4(*network), *bits)),
+            Mechanism::Ip6(network, bits) => Ok(share_bits(self.ip, IpAddr::V6(*network), *bits)),
             Mechanism::Include(spec) => {
                 self.count_lookup()?;
                 let target = self.expand(spec, domain).await;
@@ -243,7 +244,7 @@ impl Evaluation<'_, '_> {
 
     fn is_among(&self, addresses: &[IpAddr], masks: Masks) -> bool {
         let bits = if self.ip.is_ipv4() { masks.v4 } else { masks.v6 };
-        addresses.iter().any(|address| same_network(self.ip, *address, bits))
+        addresses.iter().any(|address| share_bits(self.ip, *address, bits))
     }
 
     fn count_lookup(&mut self) -> Judged<()> {
@@ -280,20 +281,6 @@ fn is_askable(domain: &str) -> bool {
 fn is_at_or_below(name: &str, domain: &str) -> bool {
     let (name, domain) = (name.to_ascii_lowercase(), domain.to_ascii_lowercase());
     name.strip_suffix(&domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-}
-
-fn same_network(one: IpAddr, other: IpAddr, bits: u8) -> bool {
-    match (one, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
-            (one.to_bits() ^ other.to_bits()) & mask == 0
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
-            (one.to_bits() ^ other.to_bits()) & mask == 0
-        }
-        _ => false,
-    }
 }
 
 fn lacking(target: &str) -> SpfResult {
