@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const ROOT: Ipv4Addr = Ipv4Addr::new(127, 0, 53, 1);
 const TOPS: Ipv4Addr = Ipv4Addr::new(127, 0, 53, 2);
 const OTHERS: Ipv4Addr = Ipv4Addr::new(127, 0, 53, 3);
 
-/// How a zone is signed. Zones above it that are not given are made, and signed with NSEC.
+/// How a zone is signed. The root and top-level zones that are not given are made, and signed with NSEC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signed {
     /// Not at all, and its parent proves it.
@@ -31,6 +31,8 @@ pub enum Signed {
     Nsec,
     /// Rightly, with NSEC3.
     Nsec3,
+    /// Rightly, with NSEC3 that leaves out unsigned children (opt-out), as most top-level domains do.
+    OptOut,
     /// Rightly, with NSEC, but its parent does not know.
     Island,
     /// Its signatures have run out.
@@ -66,8 +68,8 @@ struct Zone {
 }
 
 impl Bind {
-    /// Starts one with these zones: name, records (zone-file lines, relative or absolute; NS and SOA are added, and the
-    /// delegations), and how they are signed.
+    /// Starts one with these zones: name, records (zone-file lines, relative or absolute), and how they are signed. SOA
+    /// records and delegations are added, and a server of the zone's own unless it has a line `@ NS …`.
     ///
     /// # Panics
     /// When it can't: not installed, or its own complaint.
@@ -82,7 +84,7 @@ impl Bind {
             let zone = &all[name];
             let digests = write_zone(folder.path(), name, &zone.records, zone.signed);
             if let Some(parent) = parent(name, &all) {
-                let delegation = delegation(name, &digests);
+                let delegation = servers(name, &zone.records) + &digests + "\n";
                 all.get_mut(&parent).unwrap().records += &delegation;
             }
         }
@@ -144,10 +146,9 @@ fn with_parents(zones: &[(&str, &str, Signed)]) -> BTreeMap<String, Zone> {
         all.insert((*name).to_owned(), Zone { records: (*records).to_owned() + "\n", signed: *signed });
     }
     for (name, _, _) in zones {
-        let mut above = *name;
-        while let Some((_, next)) = above.split_once('.') {
-            all.entry(next.to_owned()).or_insert(Zone { records: String::new(), signed: Signed::Nsec });
-            above = next;
+        let top = name.rsplit('.').next().unwrap_or_default();
+        for above in [top, ""] {
+            all.entry(above.to_owned()).or_insert(Zone { records: String::new(), signed: Signed::Nsec });
         }
     }
     all.entry(String::new()).or_insert(Zone { records: String::new(), signed: Signed::Nsec });
@@ -165,9 +166,24 @@ fn parent(name: &str, all: &BTreeMap<String, Zone>) -> Option<String> {
     None
 }
 
-/// What a parent says of its child; `digests` are the DS records.
-fn delegation(name: &str, digests: &str) -> String {
-    format!("{name}. 5 IN NS ns.{name}.\nns.{name}. 5 IN A {}\n{digests}\n", server(name))
+/// The NS records of a zone, and the address of its own server.
+fn servers(name: &str, records: &str) -> String {
+    let fields = records.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let given: String = fields
+        .filter_map(|fields| match fields.as_slice() {
+            ["@", "NS", host] => Some(format!("{name}. 5 IN NS {host}\n")),
+            _ => None,
+        })
+        .collect();
+    if !given.is_empty() {
+        return given;
+    }
+    let own = own_server(name);
+    format!("{name}. 5 IN NS {own}\n{own} 5 IN A {}\n", server(name))
+}
+
+fn own_server(name: &str) -> String {
+    if name.is_empty() { "ns.".to_owned() } else { format!("ns.{name}.") }
 }
 
 fn file_name(name: &str) -> String {
@@ -177,12 +193,8 @@ fn file_name(name: &str) -> String {
 /// Writes the file that is served; gives the DS records for its parent.
 fn write_zone(folder: &Path, name: &str, records: &str, signed: Signed) -> String {
     let origin = absolute(name);
-    let own_server = if name.is_empty() { "ns.".to_owned() } else { format!("ns.{name}.") };
-    let text = format!(
-        "$TTL 5\n$ORIGIN {origin}\n@ 5 IN SOA {own_server} {own_server} 1 3600 600 86400 5\n@ 5 IN NS {own_server}\n\
-         {own_server} 5 IN A {}\n{records}",
-        server(name)
-    );
+    let (own, servers) = (own_server(name), servers(name, records));
+    let text = format!("$TTL 5\n$ORIGIN {origin}\n@ 5 IN SOA {own} {own} 1 3600 600 86400 5\n{servers}{records}");
     let served = folder.join(file_name(name));
     std::fs::write(&served, text).unwrap();
     if signed == Signed::No {
@@ -206,6 +218,7 @@ fn write_zone(folder: &Path, name: &str, records: &str, signed: Signed) -> Strin
     tool = tool.arg("-d").arg(&keys).args(["-o", &origin, "-f"]).arg(&result);
     tool = match signed {
         Signed::Nsec3 => tool.args(["-3", "-", "-H", "0"]),
+        Signed::OptOut => tool.args(["-3", "-", "-H", "0", "-A"]),
         Signed::Expired => tool.args(["-s", "20200101000000", "-e", "20200201000000"]),
         _ => tool,
     };
@@ -273,7 +286,17 @@ fn serve_layer<'a>(folder: &Path, at: SocketAddr, names: impl Iterator<Item = &'
     let mut process = Process::start("nsd", &mut command, &own.join("log"));
     crate::eventually("nsd serves its zones", READY, || {
         assert!(process.ended().is_none(), "nsd ended:\n{}", process.tail());
-        std::net::TcpStream::connect(at).ok()
+        answers(at).then_some(())
     });
     process
+}
+
+/// True when a question about the root zone gets any reply.
+fn answers(server: SocketAddr) -> bool {
+    // Number 1, one question: the SOA record of the root.
+    const QUESTION: [u8; 17] = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 1];
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let sent = socket.send_to(&QUESTION, server);
+    sent.is_ok() && socket.recv(&mut [0; 512]).is_ok()
 }

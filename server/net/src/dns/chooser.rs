@@ -16,6 +16,8 @@ use crate::BoxFuture;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between looks while something is lost: the network may have come up after us.
 const LOOK_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// Between looks while all is well: a resolver on this machine may go away.
+const LOOK_ON: Duration = Duration::from_secs(15 * 60);
 
 const LOST_PROOFS: &str = "DANE (RFC 7672) can't be used";
 const LOST_LISTS: &str = "block lists may not answer, because they refuse resolvers that many share";
@@ -75,11 +77,10 @@ impl Choice {
             Mode::Auto => auto(settings).await,
             Mode::System => servers("the system's name servers", &settings.system, settings).await,
             Mode::Servers(given) => servers("the configured name servers", given, settings).await,
-            Mode::Recursive => {
-                let reach = reach_the_root(settings).await;
-                let lost = reach.err().map(|why| format!("they can't be reached rightly ({why})"));
-                recursion(settings, lost)
-            }
+            Mode::Recursive => match reach_the_root(settings).await {
+                Ok(resolver) => Ok(recursion(resolver, None)),
+                Err(why) => unreached(settings, &why, ""),
+            },
         }
     }
 }
@@ -92,10 +93,9 @@ async fn auto(settings: &Settings) -> Result<Choice, DnsError> {
             let told = format!("the resolver on this machine ({})", list(&settings.system));
             Ok(proved(resolver.clone(), &told, None))
         }
-        (_, Ok(())) => recursion(settings, None),
+        (_, Ok(resolver)) => Ok(recursion(resolver, None)),
         (_, Err(why)) if settings.system.is_empty() => {
-            let lost = format!("they can't be reached rightly ({why}), and /etc/resolv.conf names no other server");
-            recursion(settings, Some(lost))
+            unreached(settings, &why, ", and /etc/resolv.conf names no other server")
         }
         (Ok(resolver), Err(why)) => {
             let told = format!("the system's name servers ({})", list(&settings.system));
@@ -134,10 +134,15 @@ fn believed(servers: &[SocketAddr], who: &str, lost: &str) -> Result<Choice, Dns
     Ok(Choice { resolver, whole: false, told: with_loss(told, Some(lost.to_owned())) })
 }
 
-fn recursion(settings: &Settings, lost: Option<String>) -> Result<Choice, DnsError> {
-    let resolver = Resolver::recursive(&settings.roots, &settings.anchors)?;
+fn recursion(resolver: Resolver, lost: Option<String>) -> Choice {
     let told = "DNS is resolved here, from the root servers downwards, and signatures (DNSSEC) are checked.".to_owned();
-    Ok(Choice { resolver, whole: lost.is_none(), told: with_loss(told, lost) })
+    Choice { resolver, whole: lost.is_none(), told: with_loss(told, lost) }
+}
+
+/// Recursion all the same, since nothing else may or can be asked.
+fn unreached(settings: &Settings, why: &str, further: &str) -> Result<Choice, DnsError> {
+    let resolver = Resolver::recursive(&settings.roots, &settings.anchors)?;
+    Ok(recursion(resolver, Some(format!("they can't be reached rightly ({why}){further}"))))
 }
 
 fn with_loss(told: String, lost: Option<String>) -> String {
@@ -158,33 +163,42 @@ async fn prove(servers: &[SocketAddr], settings: &Settings) -> Result<Resolver, 
         return Err("there are none".to_owned());
     }
     let resolver = Resolver::proving_servers(servers, &settings.anchors).map_err(|error| error.to_string())?;
-    match tokio::time::timeout(CHECK_TIMEOUT, resolver.proves_the_root()).await {
-        Ok(Ok(())) => Ok(resolver),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer within 2 seconds".to_owned()),
-    }
+    named("signatures", resolver.proves_the_root()).await.map(|()| resolver)
 }
 
-/// Whether the root's own servers answer, by UDP and by TCP, and nobody in their stead.
-async fn reach_the_root(settings: &Settings) -> Result<(), String> {
-    let by = async |way, name| {
-        let error = |what: &dyn std::fmt::Display| format!("{name}: {what}");
-        let source = Source::root_servers(&settings.roots, way, CHECK_TIMEOUT).map_err(|e| error(&e))?;
-        let asking = Resolver::new(source, None);
-        match tokio::time::timeout(CHECK_TIMEOUT, asking.is_answered_with_authority(&Name::root(), RecordType::SOA))
-            .await
-        {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(error(&"somebody else answers in their stead")),
-            Ok(Err(what)) => Err(error(&what)),
-            Err(_) => Err(error(&"no answer within 2 seconds")),
-        }
+/// A way down from the root, if its own servers answer, by UDP and by TCP and nobody in their stead, and their signatures
+/// are right.
+async fn reach_the_root(settings: &Settings) -> Result<Resolver, String> {
+    let resolver = Resolver::recursive(&settings.roots, &settings.anchors).map_err(|error| error.to_string())?;
+    let proved = async || named("signatures", resolver.proves_the_root()).await;
+    let (udp, tcp, proved) = tokio::join!(open(settings, Way::Udp), open(settings, Way::Tcp), proved());
+    let wrong: Vec<String> = match (udp, tcp, proved) {
+        // Without an answer there are no signatures either.
+        (Err(udp), Err(tcp), _) => vec![udp, tcp],
+        (udp, tcp, proved) => [udp, tcp, proved].into_iter().filter_map(Result::err).collect(),
     };
-    let (udp, tcp) = tokio::join!(by(Way::Udp, "UDP"), by(Way::Tcp, "TCP"));
-    match (udp, tcp) {
-        (Ok(()), Ok(())) => Ok(()),
-        (Err(udp), Err(tcp)) => Err(format!("{udp}; {tcp}")),
-        (Err(one), _) | (_, Err(one)) => Err(one),
+    if wrong.is_empty() { Ok(resolver) } else { Err(wrong.join("; ")) }
+}
+
+/// Whether one way to the root's servers is open, and ends there.
+async fn open(settings: &Settings, way: Way) -> Result<(), String> {
+    named(if way == Way::Udp { "UDP" } else { "TCP" }, async {
+        let asking = Resolver::new(Source::root_servers(&settings.roots, way, CHECK_TIMEOUT)?, None);
+        match asking.is_answered_with_authority(&Name::root(), RecordType::SOA).await? {
+            true => Ok(()),
+            false => Err(DnsError::Temporary("somebody else answers in the root servers' stead".to_owned())),
+        }
+    })
+    .await
+}
+
+/// Tries, for as long as a look around may take; what is wrong begins with the name.
+async fn named(name: &str, trying: impl Future<Output = Result<(), DnsError>>) -> Result<(), String> {
+    match tokio::time::timeout(CHECK_TIMEOUT, trying).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(DnsError::Temporary(what))) => Err(format!("{name}: {what}")),
+        Ok(Err(error)) => Err(format!("{name}: {error}")),
+        Err(_) => Err(format!("{name}: no answer within 2 seconds")),
     }
 }
 
@@ -218,24 +232,40 @@ impl Drop for Chooser {
     }
 }
 
-/// Chooses, and chooses again while something is lost. What was proved once is not given up for less.
+/// Chooses, and goes on looking. What was proved once is never given up for less: who breaks our way to signatures must
+/// not find us believing without them.
 async fn look(settings: Settings, tell: watch::Sender<Option<Choice>>) {
+    let mut missed = String::new();
     loop {
-        match Choice::make(&settings).await {
-            Ok(choice) if choice.whole => {
-                tracing::info!("{}", choice.told);
-                tell.send_replace(Some(choice));
-                return;
+        let known = tell.borrow().as_ref().map(|known| (known.told.clone(), known.whole));
+        let next = match (Choice::make(&settings).await, &known) {
+            (Ok(choice), Some((told, _))) if choice.told == *told => None,
+            (Ok(choice), Some((_, true))) if !choice.whole => {
+                if missed != choice.told {
+                    tracing::warn!("what was chosen at start is kept, although now this was found: {}", choice.told);
+                    missed = choice.told;
+                }
+                None
             }
-            Ok(choice) if tell.borrow().as_ref().is_none() => {
-                tracing::warn!("{}", choice.told);
-                tell.send_replace(Some(choice));
+            (Ok(choice), _) => Some(choice),
+            (Err(error), _) => {
+                tracing::error!(%error, "no name server can be chosen");
+                None
             }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "name resolution can't start"),
+        };
+        if let Some(choice) = next {
+            match choice.whole {
+                true => tracing::info!("{}", choice.told),
+                false => tracing::warn!("{}", choice.told),
+            }
+            tell.send_replace(Some(choice));
         }
-        let again = if tell.borrow().is_some() { LOOK_AGAIN } else { CHECK_TIMEOUT };
-        tokio::time::sleep(again).await;
+        let pause = match tell.borrow().as_ref().map(|choice| choice.whole) {
+            None => CHECK_TIMEOUT,
+            Some(false) => LOOK_AGAIN,
+            Some(true) => LOOK_ON,
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

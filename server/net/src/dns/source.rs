@@ -24,6 +24,10 @@ const RESOLVER_PATIENCE: Duration = Duration::from_secs(3);
 const SERVER_PATIENCE: Duration = Duration::from_millis(1_200);
 /// All tries of all resolvers.
 const RESOLVERS_TIMEOUT: Duration = Duration::from_secs(12);
+/// Resolvers asked at once, so that one that is down costs no time.
+const RESOLVERS_AT_ONCE: usize = 2;
+/// Root servers asked at once when all that matters is whether any can be reached.
+const ROOTS_AT_ONCE: usize = 4;
 /// Zones whose servers are remembered.
 const ZONES: usize = 1_024;
 /// Answers of servers that are remembered on the way, each at most 64 KB.
@@ -61,7 +65,7 @@ impl Source {
     /// Name servers that resolve.
     pub(super) fn servers(servers: &[SocketAddr]) -> Result<Self, DnsError> {
         let configs = servers.iter().map(|server| on_port(NameServerConfig::udp_and_tcp(server.ip()), server.port()));
-        Self::pool(configs, Lines::new(None, RESOLVER_PATIENCE, Ways::Both), RESOLVERS_TIMEOUT)
+        Self::pool(configs, Lines::new(None, RESOLVER_PATIENCE, Ways::Both), RESOLVERS_TIMEOUT, RESOLVERS_AT_ONCE)
     }
 
     /// The root's servers themselves, asked one way alone, to see whether it is open; `patience` for everything.
@@ -71,17 +75,18 @@ impl Source {
             Way::Udp => on_port(NameServerConfig::udp(*address), port),
             Way::Tcp => on_port(NameServerConfig::tcp(*address), port),
         });
-        Self::pool(configs, Lines::new(None, patience / 2, Ways::UdpAlone), patience)
+        Self::pool(configs, Lines::new(None, patience / 2, Ways::UdpAlone), patience, ROOTS_AT_ONCE)
     }
 
     fn pool(
         configs: impl Iterator<Item = NameServerConfig>,
         lines: Lines,
         timeout: Duration,
+        at_once: usize,
     ) -> Result<Self, DnsError> {
         let mut options = ResolverOpts::default();
         options.timeout = timeout;
-        options.num_concurrent_reqs = 3;
+        options.num_concurrent_reqs = at_once;
         let tls = TlsConfig::new().map_err(|error| unusable(&error))?;
         let context = Arc::new(PoolContext::new(options, tls));
         Ok(Self::Servers(NameServerPool::from_config(configs, context, lines)))

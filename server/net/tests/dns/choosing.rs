@@ -106,7 +106,7 @@ async fn who_answers_in_the_roots_stead_is_found_out() {
     .await;
     let roots = Roots { addresses: vec![impostor.address.ip()], experimental_port: Some(impostor.address.port()) };
     let choice = choose(&settings(Mode::Auto, &[plain().await.address], roots, &bind)).await;
-    assert!(choice.told.contains("somebody else answers in their stead"), "{}", choice.told);
+    assert!(choice.told.contains("somebody else answers in the root servers' stead"), "{}", choice.told);
 }
 
 #[tokio::test]
@@ -118,4 +118,16 @@ async fn the_first_questions_wait_for_the_choice() {
     assert!(chooser.describe().contains("is being found out"), "{}", chooser.describe());
     assert!(chooser.ask("mail.signed.test", Kind::A).await.unwrap().secure);
     assert!(chooser.describe().contains("from the root servers downwards"), "{}", chooser.describe());
+}
+
+#[tokio::test]
+async fn a_root_whose_signatures_are_wrong_here_is_not_taken() {
+    let (bind, other) = (zones(), Bind::start(&[]));
+    let layers = bind.layers();
+    let choice = choose(&settings(Mode::Auto, &[], root_of(&layers), &other)).await;
+    assert!(
+        !choice.whole && choice.told.contains("signatures: the answer's signatures are not valid"),
+        "{}",
+        choice.told
+    );
 }

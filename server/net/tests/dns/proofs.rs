@@ -32,6 +32,12 @@ pub(crate) fn zones() -> Bind {
         ("stripped.test", HOST, Signed::Stripped),
         ("below.unsigned.test", HOST, Signed::Nsec),
         ("lame.test", HOST, Signed::Nsec),
+        ("optout", HOST, Signed::OptOut),
+        ("signed.optout", HOST, Signed::Nsec),
+        ("unsigned.optout", HOST, Signed::No),
+        ("deep.below.nothing.test", HOST, Signed::Nsec3),
+        // Its servers' addresses are only known to another zone.
+        ("glueless.test", &format!("@ NS ns.signed.optout.\n{HOST}"), Signed::Nsec),
         // One of its servers refuses, and one is dead.
         ("test", "lame NS lame.ns\nlame NS dead.ns\nlame.ns A 127.0.53.1\ndead.ns A 127.0.53.9\n", Signed::Nsec),
     ])
@@ -58,6 +64,10 @@ async fn what_is_signed_is_secure_and_what_is_not_is_insecure() {
             ("unsigned.test", false),
             ("island.test", false),
             ("below.unsigned.test", false),
+            ("signed.optout", true),
+            ("unsigned.optout", false),
+            ("deep.below.nothing.test", true),
+            ("glueless.test", true),
         ] {
             for (name, kind) in [
                 (format!("mail.{zone}"), Kind::A),
@@ -108,7 +118,12 @@ async fn what_does_not_exist_is_told_from_what_has_no_such_record() {
             assert_eq!(ask("mail", Kind::Tlsa).await, Err(DnsError::NoRecords), "{how}: {zone}");
             assert_eq!(ask("_tcp.mail", Kind::A).await, Err(DnsError::NoRecords), "{how}: {zone}");
         }
-        assert_eq!(resolver.ask("nowhere.", Kind::A).await, Err(DnsError::NoName), "{how}");
+        for nowhere in ["nowhere.", "nowhere.optout.", "mail.nowhere.optout."] {
+            assert_eq!(resolver.ask(nowhere, Kind::A).await, Err(DnsError::NoName), "{how}: {nowhere}");
+        }
+        for nothing in ["optout.", "nothing.test.", "below.nothing.test.", "unsigned.optout."] {
+            assert_eq!(resolver.ask(nothing, Kind::A).await, Err(DnsError::NoRecords), "{how}: {nothing}");
+        }
     }
 }
 
