@@ -130,7 +130,8 @@ pub fn prepend(message: &[u8], fields: &[u8]) -> Vec<u8> {
 }
 
 /// Completes the header block of a submitted message (RFC 6409 8): `Bcc` and `Return-Path` go, `Date` and `Message-ID`
-/// come where they are missing. The block ends with its empty line afterwards, whether it did before or not.
+/// come where they are missing, and an empty group where nobody is named whom it is to (RFC 5322 3.4): SpamAssassin
+/// holds it against a letter if there is no such field, rspamd if the group has the name most others give it. The block ends with its empty line afterwards, whether it did before or not.
 ///
 /// `date` is an RFC 5322 date-time, `message_id` includes its angle brackets.
 pub fn complete(header: &[u8], date: &str, message_id: &str) -> Vec<u8> {
@@ -140,6 +141,9 @@ pub fn complete(header: &[u8], date: &str, message_id: &str) -> Vec<u8> {
         if !has(header, name) {
             complete.extend_from_slice(format!("{name}: {text}\r\n").as_bytes());
         }
+    }
+    if !has(header, "To") && !has(header, "Cc") {
+        complete.extend_from_slice(b"To: Recipients not shown:;\r\n");
     }
     complete.extend(remove(header, &["Bcc", "Resent-Bcc", "Return-Path"]));
     if !complete.is_empty() && !complete.ends_with(b"\n") {
@@ -279,16 +283,25 @@ mod tests {
     #[test]
     fn a_submitted_header_is_completed() {
         let date = "Tue, 24 Nov 2026 15:47:10 +0000";
+        let nothing = "Message-ID: <1@h>\r\nDate: Tue, 24 Nov 2026 15:47:10 +0000\r\n\
+                       To: Recipients not shown:;\r\n\r\n";
         for (header, expected) in [
             (
-                "From: a@b.test\r\nBcc: c@d.test\r\n\r\n",
-                "Message-ID: <1@h>\r\nDate: Tue, 24 Nov 2026 15:47:10 +0000\r\nFrom: a@b.test\r\n\r\n",
+                "To: a\r\nBcc: c@d.test\r\n\r\n",
+                "Message-ID: <1@h>\r\nDate: Tue, 24 Nov 2026 15:47:10 +0000\r\nTo: a\r\n\r\n",
             ),
-            ("Date: x\r\nmessage-id: y\r\nReturn-Path: <z>\r\n\r\nbody", "Date: x\r\nmessage-id: y\r\n\r\n"),
-            ("Date: x\r\nMessage-Id: y", "Date: x\r\nMessage-Id: y\r\n\r\n"),
-            ("Date: x\r\nMessage-Id: y\r\n", "Date: x\r\nMessage-Id: y\r\n\r\n"),
-            ("\r\nbody", "Message-ID: <1@h>\r\nDate: Tue, 24 Nov 2026 15:47:10 +0000\r\n\r\n"),
-            ("", "Message-ID: <1@h>\r\nDate: Tue, 24 Nov 2026 15:47:10 +0000\r\n\r\n"),
+            (
+                "Date: x\r\nmessage-id: y\r\nCC: a\r\nReturn-Path: <z>\r\n\r\nbody",
+                "Date: x\r\nmessage-id: y\r\nCC: a\r\n\r\n",
+            ),
+            (
+                "Date: x\r\nMessage-Id: y\r\nBcc: a\r\n\r\n",
+                "To: Recipients not shown:;\r\nDate: x\r\nMessage-Id: y\r\n\r\n",
+            ),
+            ("Date: x\r\nMessage-Id: y\r\nTo: a", "Date: x\r\nMessage-Id: y\r\nTo: a\r\n\r\n"),
+            ("Date: x\r\nMessage-Id: y\r\nTo: a\r\n", "Date: x\r\nMessage-Id: y\r\nTo: a\r\n\r\n"),
+            ("\r\nbody", nothing),
+            ("", nothing),
         ] {
             let complete = complete(header.as_bytes(), date, "<1@h>");
             assert_eq!(String::from_utf8(complete).unwrap(), expected, "{header:?}");
