@@ -3,6 +3,7 @@
 
 mod certificates;
 mod clients;
+mod dane;
 mod demo;
 mod disk_full;
 mod floods;

@@ -1,6 +1,7 @@
 //! Debian's Postfix as the peer: its own configuration, queue and ports in a throw-away folder.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::Tool;
+use crate::names::command_with;
 use crate::process::{Process, free_port, is_root};
+use crate::{Names, Tool};
 
 /// The user that owns delivered mail: no real one, above Postfix's least allowed number.
 const MAIL_OWNER: u32 = 5000;
@@ -27,6 +29,10 @@ pub struct Setup {
     sasl: Option<PathBuf>,
     unhurried: bool,
     port: Option<u16>,
+    address: Option<Ipv4Addr>,
+    resolv_conf: Option<PathBuf>,
+    further: String,
+    certificate: Option<PathBuf>,
 }
 
 /// A running Postfix. Dropped, it is stopped and its folder removed.
@@ -78,6 +84,30 @@ impl Setup {
         self
     }
 
+    /// Listens on this loopback address, port 25.
+    pub fn at_port_25_of(mut self, address: Ipv4Addr) -> Self {
+        (self.address, self.port) = (Some(address), Some(25));
+        self
+    }
+
+    /// Finds the world by these names instead of by [`Setup::route`].
+    pub fn names(mut self, names: &Names) -> Self {
+        self.resolv_conf = Some(names.resolv_conf());
+        self
+    }
+
+    /// Shows the certificate in this folder (`cert.pem` and `key.pem`) instead of one made at start.
+    pub fn certificate(mut self, folder: &Path) -> Self {
+        self.certificate = Some(folder.into());
+        self
+    }
+
+    /// Further lines of `main.cf` (`key = value`), in place of its own for the same key.
+    pub fn further(mut self, lines: &str) -> Self {
+        self.further.push_str(lines);
+        self
+    }
+
     /// Lifts the limits that exist to slow strangers down, so that only its real work is measured. What makes it
     /// durable stays as it is.
     pub fn unhurried(mut self) -> Self {
@@ -101,17 +131,26 @@ impl Setup {
         }
         chown(root.join("mail"), Some(MAIL_OWNER), Some(MAIL_OWNER)).unwrap();
         chown_to(&root.join("data"), "postfix");
-        make_certificate(&root.join("tls"), &format!("mail.{}", self.domain));
+        match &self.certificate {
+            Some(folder) => ["cert.pem", "key.pem"].iter().for_each(|name| {
+                std::fs::copy(folder.join(name), root.join("tls").join(name)).unwrap();
+            }),
+            None => make_certificate(&root.join("tls"), &format!("mail.{}", self.domain)),
+        }
         let (smtp, submissions) = (self.port.unwrap_or_else(free_port), free_port());
         std::fs::write(root.join("etc/main.cf"), self.main_cf(root)).unwrap();
         std::fs::write(root.join("etc/master.cf"), self.master_cf(smtp, submissions)).unwrap();
         // `check` makes the queue's folders. The master is run directly, without a session of its own (`-d`), so that it
         // ends with the tests, however they end.
         Tool::new("/usr/sbin/postfix").arg("-c").arg(root.join("etc")).arg("check").run();
-        let mut command = Command::new("/usr/lib/postfix/sbin/master");
+        const MASTER: &str = "/usr/lib/postfix/sbin/master";
+        let mut command = match &self.resolv_conf {
+            Some(names) => command_with(names, MASTER),
+            None => Command::new(MASTER),
+        };
         command.arg("-c").arg(root.join("etc")).arg("-d").stdout(Stdio::null());
         let mut process = Process::start("postfix", &mut command, &root.join("stderr"));
-        process.wait_for_port(smtp, READY);
+        process.wait_for_address((self.address(), smtp).into(), READY);
         Postfix { process, folder, smtp, submissions, domain: self.domain }
     }
 
@@ -139,11 +178,19 @@ impl Setup {
             writeln!(text, "virtual_transport = lmtp:unix:{}", socket.display()).unwrap();
         }
         text.push_str(if self.unhurried { UNHURRIED } else { IMPATIENT });
-        text
+        // Every program of Postfix's warns of a key said twice, postlogd too, which then waits for itself to read that.
+        let key = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        let replaced: Vec<String> = self.further.lines().map(key).collect();
+        let kept = text.lines().filter(|line| !replaced.contains(&key(line))).chain(self.further.lines());
+        kept.map(|line| format!("{line}\n")).collect()
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        self.address.unwrap_or(Ipv4Addr::LOCALHOST)
     }
 
     fn master_cf(&self, smtp: u16, submissions: u16) -> String {
-        let mut text = format!("127.0.0.1:{smtp} inet n - n - - smtpd\n");
+        let mut text = SERVICES.to_owned();
         if let Some(socket) = &self.sasl {
             writeln!(
                 text,
@@ -154,7 +201,8 @@ impl Setup {
             )
             .unwrap();
         }
-        text.push_str(SERVICES);
+        // In this order the services come up: who finds this port open finds the others ready to be woken.
+        writeln!(text, "{}:{smtp} inet n - n - - smtpd", self.address()).unwrap();
         text
     }
 }

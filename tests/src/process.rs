@@ -1,10 +1,13 @@
 //! A child process that never outlives the value that started it.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use rand::Rng;
 
 /// Lines of a log shown when a test fails.
 const LOG_TAIL: usize = 60;
@@ -77,14 +80,20 @@ impl Process {
         line
     }
 
-    /// Waits until something listens at this loopback port.
+    /// Waits until something listens at this port of 127.0.0.1.
     #[track_caller]
     pub fn wait_for_port(&mut self, port: u16, patience: Duration) {
+        self.wait_for_address((Ipv4Addr::LOCALHOST, port).into(), patience);
+    }
+
+    /// Waits until something listens at this address.
+    #[track_caller]
+    pub fn wait_for_address(&mut self, address: SocketAddr, patience: Duration) {
         let end = Instant::now() + patience;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while std::net::TcpStream::connect(address).is_err() {
             let ended = self.ended();
             assert!(ended.is_none(), "{} ended before it listened: {ended:?}\n{}", self.name, self.tail());
-            assert!(Instant::now() < end, "{} does not listen on {port}\n{}", self.name, self.tail());
+            assert!(Instant::now() < end, "{} does not listen on {address}\n{}", self.name, self.tail());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -140,6 +149,12 @@ pub fn free_port() -> u16 {
     let port = tries.find(free).expect("a free port");
     given.push(port);
     port
+}
+
+/// A loopback address that nobody is likely to use: for services whose port is fixed.
+pub fn loopback_address() -> Ipv4Addr {
+    let mut random = rand::rng();
+    Ipv4Addr::new(127, random.random_range(64..250), random.random(), random.random_range(1..255))
 }
 
 /// True when the tests run as root.

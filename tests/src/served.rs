@@ -1,5 +1,6 @@
 //! One appliance under `mailstead serve`, with fixed ports and a folder that outlives its process.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use crate::{Imap, Smtp, Tool, Wire};
 const READY: Duration = Duration::from_secs(60);
 /// Its name, and its certificate's.
 pub const HOST: &str = "mail.kept.test";
+/// No test asks the world's name servers.
+const NO_NAMES: &str = "[dns]\nservers = [\"127.0.0.1:9\"]\n";
 
 /// Where its certificates come from, and the ports of its web.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,8 @@ pub struct Site {
     /// Port of HTTPS.
     pub https: Option<u16>,
 }
+/// Where no DNS answers, nobody can be judged, and every letter from the world would have to come again.
+const NO_CHECKS: &str = "[checks]\nenabled = false\n";
 
 /// An appliance that can be stopped, killed and started again.
 #[derive(Debug)]
@@ -61,11 +66,9 @@ impl Served {
             pop3s: free_port(),
             https: site.https.unwrap_or_default(),
         };
-        // No test asks the world's name servers.
-        let names = if further.contains("[dns]") { "" } else { "[dns]\nservers = [\"127.0.0.1:9\"]\n" };
-        // Where no DNS answers, nobody can be judged, and every letter from the world would have to come again.
+        let names = if further.contains("[dns]") { "" } else { NO_NAMES };
         let judges = (names.is_empty() && !further.contains("127.0.0.1:9")) || further.contains("[checks]");
-        let checks = if judges { "" } else { "[checks]\nenabled = false\n" };
+        let checks = if judges { "" } else { NO_CHECKS };
         let listen = |name: &str, port: u16| format!("{name} = [\"127.0.0.1:{port}\"]\n");
         let web = |name: &str, port: Option<u16>| port.map_or(format!("{name} = []\n"), |port| listen(name, port));
         let at = folder.path().display();
@@ -91,6 +94,24 @@ impl Served {
             served.command().args(["account", "add", &format!("{name}@kept.test")]).input(password(name) + "\n").run();
         }
         served
+    }
+
+    /// Takes mail from the world at port 25 of this loopback address too, from the next start on.
+    pub fn at_port_25_of(&self, address: Ipv4Addr) {
+        let file = self.folder.path().join("mailstead.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let own = format!("smtp = [\"127.0.0.1:{}\"", self.ports.smtp);
+        std::fs::write(&file, text.replace(&own, &format!("{own}, \"{address}:25\""))).unwrap();
+    }
+
+    /// Adds these lines to its configuration, from the next start on.
+    pub fn configure(&self, further: &str) {
+        let file = self.folder.path().join("mailstead.toml");
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        if further.contains("[dns]") {
+            text = text.replace(NO_NAMES, "").replace(NO_CHECKS, "");
+        }
+        std::fs::write(&file, text + further).unwrap();
     }
 
     /// Starts it; gives the time to its first banner.
@@ -153,7 +174,7 @@ impl Served {
 
     /// A session of IMAP over TLS, logged in as `name`@kept.test.
     pub fn try_imap(&self, name: &str) -> std::io::Result<Imap> {
-        let wire = Wire::connect_from(std::net::Ipv4Addr::LOCALHOST, self.ports.imaps)?;
+        let wire = Wire::connect_from(Ipv4Addr::LOCALHOST, self.ports.imaps)?;
         let mut imap = Imap::try_new(wire.into_tls(HOST, &self.certificate())?)?;
         let answer = imap.try_command(&format!("LOGIN {name}@kept.test {}", password(name)))?;
         match answer.status.as_str() {
@@ -170,14 +191,14 @@ impl Served {
 
     /// A session on port 25, past EHLO.
     pub fn try_exchange(&self) -> std::io::Result<Smtp> {
-        let mut smtp = Smtp::new(Wire::connect_from(std::net::Ipv4Addr::LOCALHOST, self.ports.smtp)?);
+        let mut smtp = Smtp::new(Wire::connect_from(Ipv4Addr::LOCALHOST, self.ports.smtp)?);
         smtp.try_hello("client.test")?;
         Ok(smtp)
     }
 
     /// A session of submission over TLS, logged in as `name`@kept.test.
     pub fn try_submission(&self, name: &str) -> std::io::Result<Smtp> {
-        let wire = Wire::connect_from(std::net::Ipv4Addr::LOCALHOST, self.ports.submissions)?;
+        let wire = Wire::connect_from(Ipv4Addr::LOCALHOST, self.ports.submissions)?;
         let mut smtp = Smtp::new(wire.into_tls(HOST, &self.certificate())?);
         smtp.try_hello("laptop.test")?;
         let reply = smtp.try_login(&format!("{name}@kept.test"), &password(name))?;
