@@ -13,6 +13,7 @@ mod hostile_smtp;
 mod kill9;
 mod names;
 mod postfix;
+mod referees;
 mod tls_policy;
 mod world;
 
