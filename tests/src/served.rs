@@ -17,6 +17,8 @@ const READY: Duration = Duration::from_secs(60);
 pub const HOST: &str = "mail.kept.test";
 /// No test asks the world's name servers.
 const NO_NAMES: &str = "[dns]\nservers = [\"127.0.0.1:9\"]\n";
+/// Where no DNS answers, nobody can be judged, and every letter from the world would have to come again.
+const NO_CHECKS: &str = "[checks]\nenabled = false\n";
 
 /// Where its certificates come from, and the ports of its web.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +30,6 @@ pub struct Site {
     /// Port of HTTPS.
     pub https: Option<u16>,
 }
-/// Where no DNS answers, nobody can be judged, and every letter from the world would have to come again.
-const NO_CHECKS: &str = "[checks]\nenabled = false\n";
 
 /// An appliance that can be stopped, killed and started again.
 #[derive(Debug)]
