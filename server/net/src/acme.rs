@@ -23,6 +23,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::certificates::is_for;
 use crate::dns::Dns;
 use crate::tls::{TlsError, provider};
 use crate::{BoxFuture, Certificates};
@@ -261,9 +262,8 @@ impl Keeper {
             }
         };
         let shown = self.0.certificates.fallback();
-        let covered = |name: &str| {
-            self.0.fallback == Fallback::Files && shown.first().is_some_and(|first| record::is_for(first, name))
-        };
+        let covered =
+            |name: &str| self.0.fallback == Fallback::Files && shown.first().is_some_and(|first| is_for(first, name));
         let wanted: HashSet<String> = names.into_iter().filter(|name| !covered(name)).collect();
         let mut states = self.states();
         states.retain(|name, state| {

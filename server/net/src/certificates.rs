@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
 use crate::tls::{TlsError, provider};
 
@@ -94,13 +94,16 @@ impl Certificates {
         Self::new(chain, key)
     }
 
-    /// Makes a self-signed certificate for these names, kept in the folder so that devices need to trust it only once.
+    /// Makes a self-signed certificate for these names, kept in the folder so that devices need to trust it only once,
+    /// as long as the names stay the same.
     ///
     /// # Errors
     /// It can't be made or kept.
     pub fn self_signed(folder: &Path, names: &[String]) -> Result<Self, TlsError> {
         let [chain, key] = SELF_SIGNED.map(|name| folder.join(name));
-        if let Ok(kept) = Self::from_pem_files(&chain, &key) {
+        if let Ok(kept) = Self::from_pem_files(&chain, &key)
+            && kept.fallback().first().is_some_and(|shown| names.iter().all(|name| is_for(shown, name)))
+        {
             return Ok(kept);
         }
         let made = rcgen::generate_simple_self_signed(names)
@@ -209,6 +212,16 @@ pub(crate) fn certified(
 ) -> Result<CertifiedKey, TlsError> {
     CertifiedKey::from_der(chain, key, &provider())
         .map_err(|error| TlsError(format!("the certificate and its key can't be used together: {error}")))
+}
+
+/// True when a certificate may be shown for this name.
+pub(crate) fn is_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
+    let (Ok(parsed), Ok(name)) =
+        (rustls::server::ParsedCertificate::try_from(certificate), ServerName::try_from(name.to_owned()))
+    else {
+        return false;
+    };
+    rustls::client::verify_server_name(&parsed, &name).is_ok()
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {

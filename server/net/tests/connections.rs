@@ -229,3 +229,98 @@ async fn last_words_arrive_although_the_peer_is_still_talking() {
     drop(client);
     timeout(DEADLINE, goodbye).await.unwrap().unwrap();
 }
+
+/// What a web client is shown that asks for `host` and offers these protocols, if anything.
+async fn shown_to(shown: &Certificates, host: &str, alpn: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut config = rustls::ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    let shown = shown.clone();
+    let serving = tokio::spawn(async move { Stream::plain(server).accept_https(&shown).await });
+    let name = rustls_pki_types::ServerName::try_from(host.to_owned()).unwrap();
+    let connected = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, client).await;
+    let seen = connected.ok().map(|stream| {
+        let (_, session) = stream.get_ref();
+        let proof = session.alpn_protocol() == Some(b"acme-tls/1".as_slice());
+        (session.peer_certificates().unwrap()[0].to_vec(), proof)
+    });
+    let served = timeout(DEADLINE, serving).await.unwrap().unwrap();
+    let (certificate, proof) = seen?;
+    assert_eq!(served.unwrap().is_none(), proof, "after a proof nothing more is served, after anything else a page is");
+    Some(certificate)
+}
+
+#[derive(Debug)]
+struct Anyone;
+
+impl rustls::client::danger::ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &rustls_pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls_pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[tokio::test]
+async fn each_name_is_shown_its_own_certificate_and_an_authority_the_proof() {
+    mailstead_net::tls::install_crypto();
+    let pair = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        (made.cert.der().clone(), PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()))
+    };
+    let (host, host_key) = pair("mail.test");
+    let (policy, policy_key) = pair("mta-sts.test");
+    let (proof, proof_key) = pair("mta-sts.test");
+    let shown = Certificates::new(vec![host.clone()], host_key).unwrap();
+    shown.show("MTA-STS.test", vec![policy.clone()], policy_key).unwrap();
+    let acme: &[&[u8]] = &[b"acme-tls/1"];
+    let web: &[&[u8]] = &[b"h2", b"http/1.1"];
+    for alpn in [web, &[]] {
+        assert_eq!(shown_to(&shown, "mta-sts.test", alpn).await, Some(policy.to_vec()));
+        assert_eq!(shown_to(&shown, "strange.test", alpn).await, Some(host.to_vec()));
+    }
+    assert_eq!(shown_to(&shown, "mta-sts.test", acme).await, None, "nobody waits for a proof");
+
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let key = rustls::sign::CertifiedKey::from_der(vec![proof.clone()], proof_key, &provider).unwrap();
+    let shown_proof = shown.prove_by_tls("mta-sts.test", key);
+    assert_eq!(shown_to(&shown, "mta-sts.test", acme).await, Some(proof.to_vec()));
+    assert_eq!(shown_to(&shown, "mail.test", acme).await, None);
+    assert_eq!(shown_to(&shown, "mta-sts.test", web).await, Some(policy.to_vec()));
+    drop(shown_proof);
+    assert_eq!(shown_to(&shown, "mta-sts.test", acme).await, None);
+    shown.withdraw("mta-sts.test");
+    assert_eq!(shown_to(&shown, "mta-sts.test", web).await, Some(host.to_vec()));
+}

@@ -1,11 +1,12 @@
 //! What is kept of a name's certificate, and what a certificate says of itself.
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 use super::schedule::Blame;
+use crate::certificates::is_for;
 use crate::tls::TlsError;
 
 /// A name's certificate and how it stands with the next one. Times are seconds since 1970.
@@ -135,16 +136,6 @@ fn issuer(name: &X509Name<'_>) -> String {
     let common = first(name.iter_common_name().filter_map(|part| part.as_str().ok()).collect());
     let parts: Vec<String> = organization.into_iter().chain(common).collect();
     if parts.is_empty() { "nobody named".to_owned() } else { parts.join(", ") }
-}
-
-/// True when a certificate may be shown for this name.
-pub(super) fn is_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
-    let (Ok(parsed), Ok(name)) =
-        (rustls::server::ParsedCertificate::try_from(certificate), ServerName::try_from(name.to_owned()))
-    else {
-        return false;
-    };
-    rustls::client::verify_server_name(&parsed, &name).is_ok()
 }
 
 #[cfg(test)]
