@@ -20,6 +20,7 @@ Set it up:
 Look after it:
   mailstead queue list                        what waits to go out, and why
   mailstead trace alice@example.org           what became of her letters
+  mailstead certificate list                  what the server proves its names with, and until when
   mailstead report list                       what other servers say of your mail
 
 The same commands work while the server runs and while it does not.";

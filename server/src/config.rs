@@ -166,7 +166,8 @@ pub(crate) struct Delivery {
     pub concurrency: usize,
     /// Connections at once to one destination.
     pub per_destination: usize,
-    /// Addresses of this server that its own network cards don't show (behind NAT): never delivered to.
+    /// Addresses of this server that its own network cards don't show (behind NAT): never delivered to, and names that
+    /// lead to them get certificates.
     pub own_addresses: Vec<IpAddr>,
 }
 
