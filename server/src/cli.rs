@@ -18,6 +18,7 @@ Set it up:
   mailstead alias add info@example.org alice@example.org
   mailstead serve
 Look after it:
+  mailstead dns check                         who answers questions about names, and what is lost by it
   mailstead queue list                        what waits to go out, and why
   mailstead trace alice@example.org           what became of her letters
   mailstead certificate list                  what the server proves its names with, and until when

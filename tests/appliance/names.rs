@@ -1,6 +1,8 @@
 //! Who answers questions about names, as the operator sees it.
 
-use mailstead_tests::{Bind, Served, Signed};
+use std::time::Duration;
+
+use mailstead_tests::{Bind, Demo, Served, Signed, eventually};
 
 use crate::MAILSTEAD;
 
@@ -29,7 +31,7 @@ fn an_operator_learns_who_answers_and_what_is_proved() {
     assert!(nowhere.status == 1 && nowhere.errors.contains("there is no such name"), "{nowhere}");
 
     served.start();
-    let status = mailstead_tests::eventually("the choice is made", std::time::Duration::from_secs(10), || {
+    let status = eventually("the choice is made", Duration::from_secs(10), || {
         let status = served.command().arg("status").run().output;
         (!status.contains("is being found out")).then_some(status)
     });
@@ -43,6 +45,28 @@ fn what_is_lost_with_name_servers_that_do_not_answer_is_told_and_starting_does_n
     let told = served.command().args(["dns", "check"]).run_any();
     assert!(told.status == 1 && told.errors.contains("But: DANE (RFC 7672) can't be used"), "{told}");
     let took = served.start();
-    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     served.stop();
+}
+
+#[test]
+fn the_tiny_internets_names_follow_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = folder.path().join("records");
+    std::fs::write(&records, "_dmarc.home.test. 5 IN TXT \"v=DMARC1; p=none\"\n").unwrap();
+    let demo = Demo::start(MAILSTEAD, &["--records", &records.display().to_string()]);
+    let served = Served::prepare(MAILSTEAD, None, &format!("[dns]\nservers = [\"{}\"]\n", demo.world.dns));
+    let ask = |name: &str, kind: &str| {
+        let said = served.command().args(["--json", "dns", "ask", name, kind]).run_any();
+        (said.output + &said.errors).trim().to_owned()
+    };
+    assert!(ask("_dmarc.home.test", "TXT").contains("v=DMARC1; p=none"));
+    assert!(ask("_dmarc.world.test", "TXT").contains("p=reject"));
+    assert!(ask("home.test", "MX").contains("10 mail.home.test"));
+    std::fs::write(&records, "home.test. 5 IN MX !SERVFAIL\nworld.test. 5 IN MX !NODATA\n").unwrap();
+    eventually("the file is read again", Duration::from_secs(20), || {
+        ask("_dmarc.home.test", "TXT").contains("p=reject").then_some(())
+    });
+    assert!(ask("home.test", "MX").contains("no name server gives an answer"));
+    assert!(ask("world.test", "MX").contains("the name has no such record"));
 }

@@ -1,6 +1,6 @@
 //! Which source serves best here: found out at start, told to the operator, looked at again while it is not the best.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::{Name, RecordType};
@@ -18,6 +18,13 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_secs(5 * 60);
 /// Between looks while all is well: a resolver on this machine may go away.
 const LOOK_ON: Duration = Duration::from_secs(15 * 60);
+
+/// Where systemd-resolved and Docker listen on this machine: they only pass questions on to others.
+const STUBS: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)),
+];
 
 const LOST_PROOFS: &str = "DANE (RFC 7672) can't be used";
 const LOST_LISTS: &str = "block lists may not answer, because they refuse resolvers that many share";
@@ -40,8 +47,8 @@ pub enum Mode {
 pub struct Settings {
     /// The operator's wish.
     pub mode: Mode,
-    /// The system's name servers.
-    pub system: Vec<SocketAddr>,
+    /// The system's name servers; nothing: those that `/etc/resolv.conf` names at each look.
+    pub system: Option<Vec<SocketAddr>>,
     /// The root's servers.
     pub roots: Roots,
     /// The root's keys.
@@ -49,10 +56,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The world's root, and the name servers of `/etc/resolv.conf` if it can be read.
+    /// The world's root, and the name servers of `/etc/resolv.conf`.
     pub fn new(mode: Mode) -> Self {
-        let system = system_servers().unwrap_or_default();
-        Self { mode, system, roots: Roots::default(), anchors: Anchors::default() }
+        Self { mode, system: None, roots: Roots::default(), anchors: Anchors::default() }
+    }
+
+    fn system_servers(&self) -> Vec<SocketAddr> {
+        self.system.clone().unwrap_or_else(|| system_servers().unwrap_or_default())
     }
 }
 
@@ -75,7 +85,7 @@ impl Choice {
     pub async fn make(settings: &Settings) -> Result<Self, DnsError> {
         match &settings.mode {
             Mode::Auto => auto(settings).await,
-            Mode::System => servers("the system's name servers", &settings.system, settings).await,
+            Mode::System => servers("the system's name servers", &settings.system_servers(), settings).await,
             Mode::Servers(given) => servers("the configured name servers", given, settings).await,
             Mode::Recursive => match reach_the_root(settings).await {
                 Ok(resolver) => Ok(recursion(resolver, None)),
@@ -86,28 +96,27 @@ impl Choice {
 }
 
 async fn auto(settings: &Settings) -> Result<Choice, DnsError> {
-    let (proves, reach) = tokio::join!(prove(&settings.system, settings), reach_the_root(settings));
-    let local = settings.system.first().is_some_and(|server| server.ip().is_loopback());
+    let system = settings.system_servers();
+    let (proves, reach) = tokio::join!(prove(&system, settings), reach_the_root(settings));
+    let local = system.first().is_some_and(|server| server.ip().is_loopback() && !STUBS.contains(&server.ip()));
     match (&proves, reach) {
         (Ok(resolver), _) if local => {
-            let told = format!("the resolver on this machine ({})", list(&settings.system));
+            let told = format!("the resolver on this machine ({})", list(&system));
             Ok(proved(resolver.clone(), &told, None))
         }
         (_, Ok(resolver)) => Ok(recursion(resolver, None)),
-        (_, Err(why)) if settings.system.is_empty() => {
-            unreached(settings, &why, ", and /etc/resolv.conf names no other server")
-        }
+        (_, Err(why)) if system.is_empty() => unreached(settings, &why, ", and /etc/resolv.conf names no other server"),
         (Ok(resolver), Err(why)) => {
-            let told = format!("the system's name servers ({})", list(&settings.system));
+            let told = format!("the system's name servers ({})", list(&system));
             let lost = format!("{LOST_LISTS}; the root servers can't be reached rightly ({why})");
             Ok(proved(resolver.clone(), &told, Some(lost)))
         }
         (Err(unproved), Err(why)) => {
-            let told = format!("the system's name servers ({})", list(&settings.system));
+            let told = format!("the system's name servers ({})", list(&system));
             let lost = format!(
                 "{LOST_PROOFS} ({unproved}) and {LOST_LISTS}; the root servers can't be reached rightly ({why})"
             );
-            believed(&settings.system, &told, &lost)
+            believed(&system, &told, &lost)
         }
     }
 }
@@ -241,15 +250,13 @@ async fn look(settings: Settings, tell: watch::Sender<Option<Choice>>) {
         let next = match (Choice::make(&settings).await, &known) {
             (Ok(choice), Some((told, _))) if choice.told == *told => None,
             (Ok(choice), Some((_, true))) if !choice.whole => {
-                if missed != choice.told {
-                    tracing::warn!("what was chosen at start is kept, although now this was found: {}", choice.told);
-                    missed = choice.told;
-                }
+                let found = format!("what was chosen at start is kept, although now this was found: {}", choice.told);
+                tell_once(&mut missed, found);
                 None
             }
             (Ok(choice), _) => Some(choice),
             (Err(error), _) => {
-                tracing::error!(%error, "no name server can be chosen");
+                tell_once(&mut missed, format!("no name server can be chosen: {error}"));
                 None
             }
         };
@@ -266,6 +273,13 @@ async fn look(settings: Settings, tell: watch::Sender<Option<Choice>>) {
             Some(true) => LOOK_ON,
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+fn tell_once(told: &mut String, sentence: String) {
+    if *told != sentence {
+        tracing::warn!("{sentence}");
+        *told = sentence;
     }
 }
 

@@ -9,7 +9,7 @@ use mailstead_tests::Bind;
 use mailstead_tests::bind::Layers;
 
 use super::fake::{Fake, Reply, a, answer, denial, query};
-use super::proofs::zones;
+use super::proofs::{relay, zones};
 
 /// Nobody listens at discard's port.
 fn nobody() -> Roots {
@@ -22,13 +22,13 @@ fn root_of(layers: &Layers) -> Roots {
 
 fn settings(mode: Mode, system: &[SocketAddr], roots: Roots, bind: &Bind) -> Settings {
     let anchors = Anchors::from_file(&bind.trust_anchor()).unwrap();
-    Settings { mode, system: system.to_vec(), roots, anchors }
+    Settings { mode, system: Some(system.to_vec()), roots, anchors }
 }
 
 async fn choose(settings: &Settings) -> Choice {
     let start = Instant::now();
     let choice = Choice::make(settings).await.unwrap();
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}: {}", start.elapsed(), choice.told);
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}: {}", start.elapsed(), choice.told);
     choice
 }
 
@@ -130,4 +130,17 @@ async fn a_root_whose_signatures_are_wrong_here_is_not_taken() {
         "{}",
         choice.told
     );
+}
+
+#[tokio::test]
+async fn one_on_this_machine_that_only_passes_questions_on_is_not_preferred() {
+    let bind = zones();
+    let layers = bind.layers();
+    let to = bind.address();
+    let stub = Fake::start_at([127, 0, 0, 53].into(), move |question, _| relay(question, to).into()).await;
+    let choice = choose(&settings(Mode::Auto, &[stub.address], root_of(&layers), &bind)).await;
+    assert!(choice.told.contains("from the root servers downwards"), "{}", choice.told);
+    // It is good enough where the root can't be reached.
+    let choice = choose(&settings(Mode::Auto, &[stub.address], nobody(), &bind)).await;
+    assert!(choice.told.contains("signatures (DNSSEC) are checked here. But: block lists"), "{}", choice.told);
 }

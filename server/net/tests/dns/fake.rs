@@ -47,8 +47,16 @@ pub(crate) struct Fake {
 impl Fake {
     /// Starts one on loopback.
     pub(crate) async fn start(answer: impl Fn(&Message, By) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, answer).await
+    }
+
+    /// Starts one on this loopback address.
+    pub(crate) async fn start_at(
+        address: Ipv4Addr,
+        answer: impl Fn(&Message, By) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         loop {
-            let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let udp = UdpSocket::bind((address, 0)).await.unwrap();
             if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
                 return Self::serve(udp, tcp, answer);
             }

@@ -203,3 +203,17 @@ async fn names_that_are_nobodys_are_never_asked_for() {
     }
     assert_eq!(server.asked(), 0);
 }
+
+#[tokio::test]
+async fn a_server_from_before_extensions_is_asked_without_them() {
+    let server = Fake::start(|question, _| match question.edns {
+        Some(_) => {
+            let mut refusal = code(question, ResponseCode::FormErr);
+            refusal.edns = None;
+            refusal.into()
+        }
+        None => answer(question, vec![a(query(question).name(), 60, 1)]).into(),
+    })
+    .await;
+    assert_eq!(addresses(&resolver(&[&server]), "host.test").await, Ok(vec![1]));
+}

@@ -185,7 +185,7 @@ async fn going_down_from_the_root_passes_by_lame_and_dead_servers() {
 }
 
 /// What the server says to the question.
-fn relay(question: &Message, to: SocketAddr) -> Message {
+pub(crate) fn relay(question: &Message, to: SocketAddr) -> Message {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     socket.send_to(&question.to_vec().unwrap(), to).unwrap();
