@@ -75,6 +75,9 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 10)]
         limit: usize,
     },
+    /// Mailing lists and forwarders whose word you take for who a letter was from (ARC)
+    #[command(subcommand)]
+    Sealer(SealerCommand),
     /// What other servers report about your domains: forged letters, broken TLS
     #[command(subcommand)]
     Report(ReportCommand),
@@ -408,6 +411,26 @@ pub(crate) enum Switch {
     On,
     /// No
     Off,
+}
+
+/// `mailstead sealer`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SealerCommand {
+    /// Take the letters that a domain sealed as it saw them, though it changed them and their authors' domains ask to
+    /// refuse that. Trust only whom you know: who is trusted can write in anybody's name
+    Trust {
+        /// The domain in its seals (d=), such as lists.example.org
+        #[arg(value_parser = domain_name)]
+        domain: Domain,
+    },
+    /// List the domains that are trusted; at first there is none
+    List,
+    /// Trust a domain no more
+    Distrust {
+        /// The domain
+        #[arg(value_parser = domain_name)]
+        domain: Domain,
+    },
 }
 
 /// `mailstead ban`

@@ -9,7 +9,7 @@ use mailstead_web::control::{Answer, Client, ControlError, Operator, Request, Re
 
 use crate::cli::{
     AccountCommand, AliasCommand, BanCommand, CertificateCommand, Command, DomainCommand, QueueCommand, ReportCommand,
-    SmarthostCommand, StsMode, Switch, TlsMode,
+    SealerCommand, SmarthostCommand, StsMode, Switch, TlsMode,
 };
 use crate::print;
 use crate::serve::{holds_store, open_store};
@@ -127,6 +127,9 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
             Err(_) => Request::Trace { id: subject },
         },
         Command::Report(command) => report(command),
+        Command::Sealer(SealerCommand::List) => Request::SealerList,
+        Command::Sealer(SealerCommand::Trust { domain }) => Request::SealerTrust { domain, trusted: true },
+        Command::Sealer(SealerCommand::Distrust { domain }) => Request::SealerTrust { domain, trusted: false },
         Command::Certificate(CertificateCommand::List) => Request::CertificateList,
         Command::Certificate(CertificateCommand::Renew { name }) => {
             Request::CertificateRenew { name: name.map(|name| name.to_string()) }

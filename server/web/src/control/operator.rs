@@ -139,6 +139,20 @@ impl Operator {
             | Request::ReportShow { .. }
             | Request::ReportSend { .. }
             | Request::ReportSending { .. } => self.report(request).await,
+            Request::SealerList => {
+                Ok(Answer::Sealers(self.store.trusted_sealers()?.iter().map(Domain::to_unicode).collect()))
+            }
+            Request::SealerTrust { domain, trusted: true } => {
+                self.store.trust_sealer(domain.clone()).await?;
+                done(format!(
+                    "What {} seals is believed: a changed letter that it saw to be its author's is taken.",
+                    domain.to_unicode()
+                ))
+            }
+            Request::SealerTrust { domain, trusted: false } => {
+                self.store.distrust_sealer(domain.clone()).await?;
+                done(format!("What {} seals is believed no more.", domain.to_unicode()))
+            }
             Request::CertificateList => certificates::list(self.certificates.as_ref(), &self.store),
             Request::CertificateRenew { name } => certificates::renew(self.certificates.as_ref(), name.as_deref()),
             Request::Status => self.status(),

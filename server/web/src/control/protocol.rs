@@ -156,6 +156,15 @@ pub enum Request {
         /// Which.
         address: Option<IpAddr>,
     },
+    /// List those whose ARC seals are trusted.
+    SealerList,
+    /// Trust a domain's ARC seals, or no more.
+    SealerTrust {
+        /// The domain.
+        domain: Domain,
+        /// Whether.
+        trusted: bool,
+    },
     /// List reports about our domains.
     ReportList {
         /// Only about this one.
@@ -223,6 +232,8 @@ pub enum Answer {
     Stories(Vec<StoryView>),
     /// Locked-out addresses.
     Bans(Vec<BanView>),
+    /// Domains whose ARC seals are trusted.
+    Sealers(Vec<String>),
     /// Reports.
     Reports(Vec<ReportView>),
     /// A report in full.
