@@ -104,8 +104,9 @@ pub(crate) fn zone(list: &[RecordView]) {
 
 fn records(list: &[RecordView]) -> String {
     let paragraph = |record: &RecordView| {
-        let RecordView { name, kind, value, why, .. } = record;
-        format!("{kind:<5} {name}\n      {value}\n      {why}\n\n")
+        let RecordView { name, kind, value, why, seen, .. } = record;
+        let seen = seen.as_ref().map(|seen| format!(" {seen}")).unwrap_or_default();
+        format!("{kind:<5} {name}\n      {value}\n      {why}{seen}\n\n")
     };
     let section = |title: &str, obsolete: bool| {
         let chosen: String = list.iter().filter(|record| record.obsolete == obsolete).map(paragraph).collect();

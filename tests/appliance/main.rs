@@ -8,6 +8,7 @@ mod dane;
 mod demo;
 mod disk_full;
 mod floods;
+mod forwarding;
 mod hostile_imap;
 mod hostile_pop3;
 mod hostile_smtp;

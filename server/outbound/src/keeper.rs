@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailstead_auth::keys::is_published;
 use mailstead_auth::published::{Facts, KeyRecord, Record, Standing, records};
 use mailstead_inbound::{forget_senders, make_keys};
 use mailstead_message::Domain;
-use mailstead_net::dns::{Dns, DnsError};
+use mailstead_net::dns::Dns;
 use mailstead_store::{DomainKey, KeyState, NewKey, Store, StoreError, Timestamp};
 use tokio::sync::watch;
 
+use crate::seen::{Seen, text};
 use crate::sts;
 
 /// Between two looks while new keys wait to be seen in DNS: an operator who has just published them looks on.
@@ -27,19 +27,6 @@ const DAY: i64 = 24 * 60 * 60;
 pub struct Keeper {
     store: Store,
     dns: Arc<dyn Dns>,
-}
-
-/// How a key's record stands in DNS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    /// As it should.
-    Right,
-    /// There is something else under its name.
-    Another,
-    /// There is nothing under its name.
-    Nothing,
-    /// It can't be told now.
-    Unknown,
 }
 
 impl Keeper {
@@ -96,15 +83,7 @@ impl Keeper {
     }
 
     async fn seen(&self, domain: &Domain, key: &DomainKey) -> Seen {
-        match self.dns.txt(&format!("{}._domainkey.{domain}", key.selector)).await {
-            // More than one record under a name is no key at all (RFC 6376 3.6.2.2).
-            Ok(answer) => match answer.records.as_slice() {
-                [only] if is_published(&key.record, only) => Seen::Right,
-                _ => Seen::Another,
-            },
-            Err(DnsError::NoName | DnsError::NoRecords) => Seen::Nothing,
-            Err(DnsError::Bogus(_) | DnsError::Temporary(_)) => Seen::Unknown,
-        }
+        text(self.dns.as_ref(), &format!("{}._domainkey.{domain}", key.selector), &key.record).await
     }
 
     async fn until_a_rotation_begins(&self, limit: Duration) {

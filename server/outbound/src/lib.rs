@@ -28,6 +28,7 @@ mod retry;
 mod run;
 mod runner;
 mod search;
+mod seen;
 mod settle;
 pub mod sts;
 mod submission;
@@ -37,6 +38,7 @@ pub use mailstead_auth::published::Record;
 pub use policy::{Policy, Schedule};
 pub use reporting::{Fate, Reporter, Sent};
 pub use runner::Runner;
+pub use seen::{Seen, look_up};
 pub use submission::Submission;
 
 pub(crate) use context::Context;

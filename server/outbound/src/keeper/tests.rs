@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use mailstead_net::BoxFuture;
-use mailstead_net::dns::{Answer, Data, Kind};
+use mailstead_net::dns::{Answer, Data, DnsError, Kind};
 use mailstead_store::{Options, PasswordCost};
 
 use super::*;

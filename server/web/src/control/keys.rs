@@ -1,17 +1,40 @@
 //! What an operator asks of a domain's keys and records.
 
+use std::time::Duration;
+
 use mailstead_auth::published::Record;
 use mailstead_message::Domain;
-use mailstead_outbound::{RETIRING_DAYS, begin_rotation, published};
-use mailstead_store::{DomainKey, KeyState, Store, StoreError};
+use mailstead_net::dns::Dns;
+use mailstead_outbound::{RETIRING_DAYS, Seen, begin_rotation, look_up, published};
+use mailstead_store::{DomainKey, KeyState, Store, StoreError, Timestamp};
+use tokio::time::{Instant, timeout_at};
 
 use super::operator::{done, time};
 use super::protocol::{Answer, KeyView, RecordView};
 
-/// What a domain should publish.
-pub(super) fn records(store: &Store, domain: &Domain, hostname: &str) -> Result<Answer, StoreError> {
+/// Looking at all records of a domain may take this long; what is not known then is shown without.
+const LOOK: Duration = Duration::from_secs(15);
+/// Keys older than this are worth replacing.
+const OLD: i64 = 365 * 24 * 60 * 60;
+
+/// What a domain should publish, and how it stands in DNS where that can be asked.
+pub(super) async fn records(
+    store: &Store,
+    names: Option<&dyn Dns>,
+    domain: &Domain,
+    hostname: &str,
+) -> Result<Answer, StoreError> {
     let records = published(store, domain, hostname)?;
-    Ok(Answer::Records(records.into_iter().map(record_view).collect()))
+    let deadline = Instant::now() + LOOK;
+    let mut views = Vec::new();
+    for record in records {
+        let seen = match names {
+            Some(names) => timeout_at(deadline, look_up(names, &record)).await.unwrap_or(Seen::Unknown),
+            None => Seen::Unknown,
+        };
+        views.push(record_view(record, seen));
+    }
+    Ok(Answer::Records(views))
 }
 
 /// The keys of a domain.
@@ -38,8 +61,17 @@ pub(super) async fn rotate(store: &Store, domain: &Domain) -> Result<Answer, Sto
     }
 }
 
-fn record_view(record: Record) -> RecordView {
+fn record_view(record: Record, seen: Seen) -> RecordView {
+    let seen = match (seen, record.obsolete) {
+        (Seen::Unknown, _) => None,
+        (Seen::Right, false) => Some("It is there."),
+        (Seen::Another, false) => Some("DNS has another record in its place."),
+        (Seen::Nothing, false) => Some("It is not there yet."),
+        (Seen::Right | Seen::Another, true) => Some("It is still there."),
+        (Seen::Nothing, true) => Some("It is gone."),
+    };
     RecordView {
+        seen: seen.map(str::to_owned),
         zone: record.zone_line(),
         name: record.name,
         kind: record.kind.to_string(),
@@ -49,10 +81,17 @@ fn record_view(record: Record) -> RecordView {
     }
 }
 
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_second())
+}
+
 fn key_view(key: DomainKey) -> KeyView {
     KeyView {
         meaning: match key.state {
             KeyState::Upcoming => "signs as soon as all new records are seen in DNS".to_owned(),
+            KeyState::Active if now().0 - key.created.0 > OLD => {
+                "signs; it is more than a year old: `mailstead domain rotate-key` makes the next one".to_owned()
+            }
             KeyState::Active => "signs".to_owned(),
             KeyState::Retiring => format!(
                 "signs no more; its record must stay for {RETIRING_DAYS} days, for letters that are still on their way"

@@ -77,7 +77,7 @@ impl Operator {
             | Request::DomainRemove { .. }
             | Request::CatchAll { .. }
             | Request::StsMode { .. } => self.domain(request).await,
-            Request::DomainRecords { domain, hostname } => self.records(&domain, hostname),
+            Request::DomainRecords { domain, hostname } => self.records(&domain, hostname).await,
             Request::DomainKeys { domain } => keys::list(&self.store, &domain),
             Request::DomainRotateKey { domain } => keys::rotate(&self.store, &domain).await,
             Request::AccountAdd { .. }
@@ -257,13 +257,13 @@ impl Operator {
         })
     }
 
-    fn records(&self, domain: &Domain, hostname: Option<String>) -> Result<Answer, StoreError> {
+    async fn records(&self, domain: &Domain, hostname: Option<String>) -> Result<Answer, StoreError> {
         let hostname = self.hostname.clone().or(hostname).ok_or_else(|| {
             let text =
                 "The host name is not known here: start the server first, or name the configuration with --config.";
             StoreError::Invalid(text.to_owned())
         })?;
-        keys::records(&self.store, domain, &hostname)
+        keys::records(&self.store, self.names.as_deref(), domain, &hostname).await
     }
 
     /// A warning for targets here that are nobody's. No refusal: aliases may be set up before their accounts.

@@ -272,6 +272,8 @@ pub struct RecordView {
     pub why: String,
     /// It may be removed.
     pub obsolete: bool,
+    /// How it stands in DNS, in a sentence, where a server runs that can look.
+    pub seen: Option<String>,
     /// The same as a line of a zone file.
     pub zone: String,
 }

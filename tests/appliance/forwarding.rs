@@ -1,0 +1,55 @@
+//! Letters that an alias sends on into the world, and the reports on them.
+
+use mailstead_tests::letter::{contains, header, headers};
+use mailstead_tests::{Demo, Letter};
+
+use crate::demo;
+
+const ALICE: &str = "alice@home.test";
+const CAROL: &str = "carol@home.test";
+
+fn alias(demo: &Demo, name: &str, target: &str) {
+    demo.command("world.test").args(["alias", "add", name, target]).run();
+}
+
+#[test]
+fn a_forward_carries_a_reverse_path_and_a_seal_of_its_forwarder() {
+    let demo = demo();
+    alias(&demo, "out@world.test", CAROL);
+    demo.submission(ALICE).send(ALICE, &["out@world.test"], &Letter::new(ALICE, "out@world.test", "sent on").bytes());
+    let stored = demo.imap(CAROL).wait_for("INBOX", "Subject: sent on");
+    let shown = String::from_utf8_lossy(&stored);
+    let reverse_path = header(&stored, "Return-Path").unwrap();
+    assert!(reverse_path.starts_with("<SRS0=") && reverse_path.ends_with("=home.test=alice@world.test>"), "{shown}");
+    assert_eq!(headers(&stored, "DKIM-Signature").len(), 2, "{shown}");
+    let seals = headers(&stored, "ARC-Seal");
+    assert_eq!(seals.len(), 1, "{shown}");
+    assert!(seals[0].contains("cv=none") && seals[0].contains("d=world.test"), "{shown}");
+    let vouched = header(&stored, "ARC-Authentication-Results").unwrap();
+    assert!(vouched.contains("mail.world.test") && vouched.contains("dkim=pass"), "{vouched}");
+    let results = header(&stored, "Authentication-Results").unwrap();
+    for proved in ["spf=pass", "dkim=pass", "dmarc=pass", "arc=pass"] {
+        assert!(results.contains(proved), "no {proved} in {results}");
+    }
+}
+
+#[test]
+fn who_wrote_it_hears_that_a_forward_failed_whoever_finds_out() {
+    let demo = demo();
+    // Refused while it is sent on: the forwarder tells.
+    alias(&demo, "lost@world.test", "nobody@home.test");
+    demo.submission(ALICE).send(ALICE, &["lost@world.test"], &Letter::new(ALICE, "lost@world.test", "lost").bytes());
+    let report = demo.imap(ALICE).wait_for("INBOX", "multipart/report");
+    assert!(contains(&report, "nobody@home.test"), "{}", String::from_utf8_lossy(&report));
+    assert_eq!(headers(&report, "DKIM-Signature").len(), 2);
+
+    // Refused later, by somebody behind it: the report comes to the reverse-path, and from there to alice.
+    alias(&demo, "out@world.test", CAROL);
+    demo.submission(ALICE).send(ALICE, &["out@world.test"], &Letter::new(ALICE, "out@world.test", "on").bytes());
+    let stored = demo.imap(CAROL).wait_for("INBOX", "Subject: on");
+    let path = header(&stored, "Return-Path").unwrap();
+    let late = Letter::new("MAILER-DAEMON@far.test", path.trim_matches(['<', '>']), "a late report").bytes();
+    let mut exchange = demo.exchange("world.test");
+    exchange.send("", &[path.trim_matches(['<', '>'])], &late);
+    demo.imap(ALICE).wait_for("INBOX", "Subject: a late report");
+}
