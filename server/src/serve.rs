@@ -22,10 +22,11 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     // The store's lock before the ports: started twice, it must blame itself and not another program.
     let store = open_store(&config.data, Options::default())?;
     let bound = Bound::bind(config.clone())?;
-    // Before the first letter: what is not signed is not trusted.
-    mailstead_outbound::make_first_keys(&store)
-        .await
-        .map_err(|error| format!("{}: keys for signing mail can't be made: {error}", config.data.display()))?;
+    // Before the first letter: what is not signed is not trusted. It is no reason to keep people from their mail, and is
+    // tried again.
+    if let Err(error) = mailstead_outbound::make_first_keys(&store).await {
+        tracing::error!("keys for signing mail can't be made: {error}");
+    }
     let dns: Arc<dyn Dns> = Arc::new(Chooser::start(config.dns.settings()?));
     let (certificates, keeper) = certificates::prepare(&config, &store, Arc::clone(&dns))?;
     let parts = Parts {

@@ -38,12 +38,13 @@ impl Keeper {
     /// Runs until `shutdown` turns true: looks every hour, and every minute while new keys wait to be seen.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         loop {
-            if let Err(error) = self.look(Timestamp(jiff::Timestamp::now().as_second())).await {
+            let looked = self.look(Timestamp(jiff::Timestamp::now().as_second())).await;
+            if let Err(error) = &looked {
                 tracing::error!("the signing keys can't be looked after: {error}");
             }
             tokio::select! {
                 _ = shutdown.wait_for(|closing| *closing) => return,
-                () = self.until_a_rotation_begins(LOOK) => {}
+                () = self.until_a_rotation_begins(if looked.is_ok() { LOOK } else { LOOK_WHILE_WAITING }) => {}
             }
         }
     }
