@@ -31,6 +31,9 @@ fn a_forward_carries_a_reverse_path_and_a_seal_of_its_forwarder() {
     for proved in ["spf=pass", "dkim=pass", "dmarc=pass", "arc=pass"] {
         assert!(results.contains(proved), "no {proved} in {results}");
     }
+    let story = demo.command("world.test").args(["trace", "out@world.test"]).run();
+    assert!(story.output.contains("out@world.test sends it on with SRS0="), "{story}");
+    assert!(story.output.contains("and vouches for what was found out here (ARC)."), "{story}");
 }
 
 #[test]

@@ -76,9 +76,11 @@ pub fn seal(
 }
 
 fn results(instance: u32, findings: &Findings<'_>) -> String {
-    let head = format!("ARC-Authentication-Results: i={instance}; {};", findings.authserv_id);
-    let lines = findings.results.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.fold(head, |text, line| text + "\r\n\t" + line) + "\r\n"
+    let mut field = FoldedField::new("ARC-Authentication-Results");
+    field.word(&format!("i={instance};"));
+    field.word(&format!("{};", findings.authserv_id));
+    findings.results.split_whitespace().for_each(|word| field.word(word));
+    field.finish()
 }
 
 /// The sets of those before us.
@@ -162,7 +164,7 @@ mod tests {
         let once = sealed("home.test", LETTER, Chain::None).unwrap();
         assert!(once.starts_with("ARC-Seal: i=1; a=rsa-sha256; cv=none; d=home.test;"), "{once}");
         assert!(once.contains(
-            "ARC-Authentication-Results: i=1; mail.home.test;\r\n\tspf=pass smtp.mailfrom=world.test;\r\n\tdkim=pass"
+            "ARC-Authentication-Results: i=1; mail.home.test; spf=pass\r\n\tsmtp.mailfrom=world.test; dkim=pass header.d=world.test; arc=none\r\n"
         ));
         assert_eq!(referee().arc(once.as_bytes()), ("pass".to_owned(), 1));
         let twice = sealed("far.test", &format!("Received: from a by b; now\r\n{once}"), Chain::Passed(1)).unwrap();

@@ -400,9 +400,10 @@ impl Arrival {
         for to in &self.envelope.recipients {
             leads.push(self.lead(&mut way, to, size)?);
         }
-        let mut acceptances = self.acceptances(&letter, &head, edited.found.as_ref(), way)?;
+        let forwarding = Forwarding::new(&self.reception, &letter, &self.envelope.from, edited.found.as_ref(), self.at);
+        let mut acceptances = self.acceptances(&letter, &head, &forwarding, way)?;
         let mut told = self.story(size, &head, &leads);
-        self.tell(edited.told, &mut told);
+        self.tell(edited.told.into_iter().chain(forwarding.into_told()).collect(), &mut told);
         self.take_report(&letter, &leads, &mut acceptances, &mut told)?;
         acceptances.extend(self.receipt(&head, &leads, &mut told)?);
         if let Some(first) = acceptances.first_mut() {
@@ -429,19 +430,16 @@ impl Arrival {
         &self,
         letter: &Letter,
         head: &[u8],
-        found: Option<&Found>,
+        forwarding: &Forwarding<'_>,
         way: Way,
     ) -> Result<Vec<Acceptance>, StoreError> {
-        let (signing, hostname) = (&self.reception.signing, &self.reception.policy.hostname);
-        let forwarding = Forwarding::new(signing, hostname, letter, &self.envelope.from, found, self.at);
         let mut acceptances = Vec::new();
         let mut body_has_eight_bits = None;
         for bundle in way.into_bundles() {
             let mut head = bundle.head(head);
             let mut from = self.envelope.from.clone();
             if let Some(alias) = bundle.forwarder() {
-                head = forwarding.sealed(alias, head)?;
-                from = forwarding.sender(alias)?;
+                (head, from) = forwarding.send_on(alias, head)?;
             }
             // What the client said of BODY is not asked: a message that is ASCII can go to any server.
             let eight_bit = bundle.leaves() && {

@@ -32,6 +32,7 @@ async fn a_report_on_a_forward_goes_to_its_author_and_nobody_elses_does() {
         let entry = latest(&house);
         assert_eq!((entry.reverse_path.clone(), recipients(&entry)[0].to_lowercase()), (None, "bob@world.test".into()));
     }
+    house.told("bob@world.test", "out@home.test sends it on with SRS0=").await;
     house.told("bob@world.test", "stands for bob@world.test, whose letter was sent on from here").await;
     let mut guest = guest(&house).await;
     guest.expect("MAIL FROM:<>", "250 ").await;
