@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use mailstead_store::{RecipientState, SmarthostTls};
+use mailstead_store::{RecipientState, SmarthostTls, TlsNeed};
 use mailstead_web::control::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, KeyView, QueueView,
     RecordView, ReportDetail, ReportView, SmarthostView, StatusView, StoryView,
@@ -171,9 +171,14 @@ fn queue(list: &[QueueView]) -> String {
     let mut text = String::new();
     for entry in list {
         let from = if entry.from.is_empty() { "a report (no sender)" } else { &entry.from };
+        let need = match entry.tls {
+            TlsNeed::Usual => "",
+            TlsNeed::Required => ", only under verified TLS (REQUIRETLS)",
+            TlsNeed::Waived => ", whatever TLS there is (TLS-Required: No)",
+        };
         let next = if entry.held { "held".to_owned() } else { format!("next try {}", entry.due) };
         text += &format!(
-            "{}  from {from}, {}, since {}, tried {}, {next}  [{}]\n",
+            "{}  from {from}, {}, since {}, tried {}, {next}{need}  [{}]\n",
             entry.id,
             bytes(entry.size),
             entry.created,
@@ -394,6 +399,7 @@ mod tests {
             due: String::new(),
             attempts: 1,
             held: false,
+            tls: TlsNeed::Required,
             recipients: vec![mailstead_web::control::RecipientView {
                 address: "a@b.test".to_owned(),
                 state: RecipientState::Waiting,

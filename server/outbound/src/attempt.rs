@@ -101,6 +101,7 @@ pub(crate) async fn attempt(
 ) -> Attempt {
     let mut told = Vec::new();
     if let Some(session) = session {
+        told.push(format!("There is an open connection to {}.", session.how));
         match send(context, entry, recipients, session, &mut told).await {
             Sent::Done(verdicts, session) => return Attempt { verdicts, told, session, shared: None },
             Sent::Settled(misfortune) => return settled(misfortune, recipients, told),

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::dispatch::Dispatch;
 use crate::policy::Patience;
 use crate::run::{self, Taken};
-use crate::sts::Failures;
+use crate::sts::{self, Failures};
 use crate::{Context, Policy, destination, retry};
 
 /// Entries read from the store at once.
@@ -42,6 +42,7 @@ impl Runner {
     /// Runs until `shutdown` turns true, then lets attempts under way finish (bounded) and returns.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         let dispatch = Dispatch::new(self.context.clone(), shutdown.clone());
+        let renewal = tokio::spawn(sts::renew(self.context.clone(), shutdown.clone()));
         let taken = Taken::default();
         let mut changes = self.context.store.watch_queue();
         while !*shutdown.borrow() {
@@ -67,6 +68,9 @@ impl Runner {
             }
         }
         dispatch.finish().await;
+        if let Err(error) = renewal.await {
+            tracing::error!("the renewal of MTA-STS policies ended by a fault of ours: {error}");
+        }
     }
 
     /// Takes all that is due; gives the time until something is due again.

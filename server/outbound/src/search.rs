@@ -32,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) client: Box<Client>,
     /// The server, for people.
     pub(crate) peer: Peer,
+    /// To whom it leads and with what TLS by whose word, for a sentence about each message that goes over it.
+    pub(crate) how: String,
     /// Messages sent over it.
     pub(crate) messages: usize,
 }
@@ -172,8 +174,9 @@ impl<'a> Search<'a> {
             self.tried += 1;
             match self.open(&peer, told).await {
                 Ok(client) => {
-                    told.push(self.connected(&peer, &client));
-                    return Some(Session { client: Box::new(client), peer, messages: 0 });
+                    let how = self.how(&peer, &client);
+                    told.push(format!("Connected to {how}."));
+                    return Some(Session { client: Box::new(client), peer, how, messages: 0 });
                 }
                 Err(trouble) => self.trouble(trouble, told),
             }
@@ -366,8 +369,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn connected(&self, peer: &Peer, client: &Client) -> String {
-        let Some(tls) = client.tls() else { return format!("Connected to {peer} without TLS.") };
+    fn how(&self, peer: &Peer, client: &Client) -> String {
+        let Some(tls) = client.tls() else { return format!("{peer} without TLS") };
         let author = self.demand.author(&self.destination.place).map(|author| format!(", as {author} demands"));
         let author = author.unwrap_or_default();
         let certificate = match client.certificate() {
@@ -375,7 +378,7 @@ impl<'a> Search<'a> {
             Some(Ok(how)) => format!("; its certificate is {how}{author}"),
             Some(Err(fault)) => format!("{author}; {fault}, which nobody forbids"),
         };
-        format!("Connected to {peer} with {} ({}){certificate}.", tls.version, tls.cipher)
+        format!("{peer} with {} ({}){certificate}", tls.version, tls.cipher)
     }
 
     async fn greet(&self, peer: &Peer, tls: Tls, login: Option<(String, String)>) -> Result<Client, ClientError> {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use mailstead_message::Domain;
 use mailstead_migrations::{v1, v2};
+use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
 use crate::record::decode;
@@ -67,6 +68,26 @@ impl Store {
     pub fn sts_policy(&self, domain: &Domain) -> Result<Option<StsPolicy>, StoreError> {
         let table = self.shared().read()?.open_table(v2::STS_POLICIES)?;
         table.get(domain.as_str())?.map(|bytes| decode(bytes.value(), "a policy")).transpose()
+    }
+
+    /// Domains whose policy still holds but has lived more than half its life, up to `limit`.
+    pub fn aging_sts_policies(&self, now: Timestamp, limit: usize) -> Result<Vec<Domain>, StoreError> {
+        let table = self.shared().read()?.open_table(v2::STS_POLICIES)?;
+        let mut aging = Vec::new();
+        for entry in table.iter()? {
+            let (domain, bytes) = entry?;
+            let policy: StsPolicy = decode(bytes.value(), "a policy")?;
+            let half = policy.fetched.0 + (policy.expires.0 - policy.fetched.0) / 2;
+            if (half..policy.expires.0).contains(&now.0)
+                && let Ok(domain) = Domain::parse(domain.value())
+            {
+                aging.push(domain);
+            }
+            if aging.len() >= limit {
+                break;
+            }
+        }
+        Ok(aging)
     }
 
     /// Keeps a domain's policy in place of an older one.

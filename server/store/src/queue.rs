@@ -29,6 +29,7 @@ pub struct NewQueueEntry {
 
 /// What TLS a message needs on its way (RFC 8689).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TlsNeed {
     /// What the recipients' domains demand.
     #[default]

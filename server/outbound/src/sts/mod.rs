@@ -4,11 +4,14 @@ mod fetch;
 mod policy;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mailstead_message::Domain;
 use mailstead_net::dns::DnsError;
 use mailstead_store::{StsMode, StsPolicy, Timestamp, TlsResult};
+
+use tokio::sync::watch;
 
 use crate::Context;
 use fetch::NotFetched;
@@ -24,6 +27,11 @@ const MAX_FAILURES: usize = 1_000;
 /// A policy is fetched anew although its id is the same when it is older than this, in seconds: so that the next
 /// failure finds one that holds for long (RFC 8461 10.2).
 const REFRESH_AFTER: i64 = 24 * 60 * 60;
+
+/// Policies renewed in one round.
+const RENEWED_AT_ONCE: usize = 200;
+/// Between two rounds.
+const ROUND: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of a domain's policy.
 #[derive(Debug, Clone, Default)]
@@ -88,6 +96,28 @@ pub(crate) async fn standing(context: &Context, domain: &Domain) -> Standing {
             Some(kept) => kept.standing(domain, &text, Some(result)),
             None => without(domain, result, text),
         },
+    }
+}
+
+/// Renews policies before they run out, until `shutdown` turns true: whoever can keep us from their hosts for a while
+/// must not thereby get a letter that is written later (RFC 8461 10.2).
+pub(crate) async fn renew(context: Arc<Context>, mut shutdown: watch::Receiver<bool>) {
+    let rounds = async {
+        loop {
+            match context.store.aging_sts_policies(context.now(), RENEWED_AT_ONCE) {
+                Ok(domains) => {
+                    for domain in domains {
+                        standing(&context, &domain).await;
+                    }
+                }
+                Err(error) => tracing::warn!("the MTA-STS policies of others can't be read: {error}"),
+            }
+            tokio::time::sleep(ROUND).await;
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        _ = shutdown.wait_for(|closing| *closing) => {}
     }
 }
 

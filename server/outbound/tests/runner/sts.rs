@@ -6,7 +6,7 @@ use mailstead_store::{QueueAction, RecipientState, StsPolicy, Timestamp, TlsOutc
 use crate::authority::Authority;
 use crate::policy_host::{Answer, PolicyHost};
 use crate::server::{End, Server, Tls};
-use crate::world::{Sent, World, domain, now};
+use crate::world::{Sent, World, domain, now, until};
 
 /// `world.test` with a server of a good certificate, and a policy of that mode which names the server.
 async fn with_policy(mode: &str) -> (World, Server, PolicyHost) {
@@ -38,6 +38,7 @@ fn results(world: &World) -> Vec<Option<TlsResult>> {
 #[tokio::test]
 async fn a_server_that_keeps_the_policy_gets_the_letter_and_the_policy_is_fetched_once() {
     let (world, server, host) = with_policy("enforce").await;
+    world.send(Sent::to(&["carol@world.test"])).await;
     assert!(tried(&world).await && tried(&world).await);
     assert!(server.got().iter().all(|got| got.tls));
     let requests = host.requests();
@@ -48,6 +49,13 @@ async fn a_server_that_keeps_the_policy_gets_the_letter_and_the_policy_is_fetche
     assert!(story.contains("world.test has an MTA-STS policy in mode enforce (id 1, fetched at "), "{story}");
     let certificate = "its certificate is valid for mx.world.test, as the MTA-STS policy of world.test demands.";
     assert!(story.contains(certificate), "{story}");
+    let second = world.story("carol@world.test") + &world.story("bob@world.test");
+    assert!(second.contains("There is an open connection to mx.world.test"), "{second}");
+    assert_eq!(
+        second.matches("as the MTA-STS policy of world.test demands.").count(),
+        3,
+        "each letter's story says it"
+    );
     let counted = counted(&world);
     let [(TlsOutcome { policy: TlsPolicy::Sts { lines, mx }, failure: None, .. }, 2)] = counted.as_slice() else {
         panic!("{counted:?}");
@@ -241,6 +249,21 @@ async fn an_old_policy_is_renewed_while_it_holds_and_forgotten_when_it_does_not(
     world.names.txt_answer("_mta-sts.world.test", Err(DnsError::NoName));
     server.habits().shown = None;
     assert!(tried(&world).await);
+    assert_eq!(host.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_policy_past_half_its_life_is_renewed_without_a_letter() {
+    let (world, _server, host) = with_policy("enforce").await;
+    let text = "version: STSv1\nmode: enforce\nmx: mx.far.test\nmax_age: 604800\n".to_owned();
+    let (fetched, expires) = (Timestamp(now() - 4 * 86_400), Timestamp(now() + 3 * 86_400));
+    let old = StsPolicy { id: "1".to_owned(), text, fetched, expires };
+    world.store.keep_sts_policy(&domain("world.test"), old.clone()).await.unwrap();
+    let running = world.run();
+    let kept = || world.store.sts_policy(&domain("world.test")).unwrap().unwrap();
+    until("the policy is renewed", || kept() != old).await;
+    running.stop().await;
+    assert!(kept().text.contains("*.world.test") && kept().expires > expires);
     assert_eq!(host.requests().len(), 1);
 }
 

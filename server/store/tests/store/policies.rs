@@ -25,6 +25,11 @@ async fn a_policy_is_kept_over_a_restart_until_its_time_is_over() {
     store.keep_sts_policy(&domain("world.test"), policy("old", 2)).await.unwrap();
     store.keep_sts_policy(&domain("world.test"), policy("new", i64::MAX)).await.unwrap();
     store.keep_sts_policy(&domain("over.test"), policy("x", 2)).await.unwrap();
+    let aging = |now: i64| store.aging_sts_policies(Timestamp(now), 10).unwrap();
+    store.keep_sts_policy(&domain("aging.test"), policy("x", 101)).await.unwrap();
+    assert_eq!(aging(50), []);
+    assert_eq!(aging(51), [domain("aging.test")]);
+    assert_eq!(aging(101), []);
     let world = world.reopened(|_| {});
     let found = |name: &str| world.store.sts_policy(&domain(name)).unwrap();
     assert_eq!(found("world.test"), Some(policy("new", i64::MAX)));

@@ -384,6 +384,7 @@ fn queue_view(entry: QueueEntry) -> QueueView {
         due: time(entry.due),
         attempts: entry.attempts,
         held: entry.held,
+        tls: entry.tls,
         recipients,
     }
 }

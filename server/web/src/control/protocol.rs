@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use mailstead_message::report::Report;
 use mailstead_message::{Address, Domain};
-use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode};
+use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode, TlsNeed};
 use serde::{Deserialize, Serialize};
 
 /// What an operator can ask.
@@ -353,6 +353,8 @@ pub struct QueueView {
     pub attempts: u32,
     /// An operator holds it.
     pub held: bool,
+    /// What TLS it needs on its way.
+    pub tls: TlsNeed,
     /// Its recipients.
     pub recipients: Vec<RecipientView>,
 }
