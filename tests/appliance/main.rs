@@ -12,6 +12,7 @@ mod forwarding;
 mod hostile_imap;
 mod hostile_pop3;
 mod hostile_smtp;
+mod judged;
 mod kill9;
 mod names;
 mod postfix;

@@ -2,7 +2,7 @@
 //! nothing to say against it.
 
 use mailstead_tests::letter::headers;
-use mailstead_tests::referees::{Arrival, Dkimpy, OpenDkim, Rspamd, SpamAssassin, now};
+use mailstead_tests::referees::{Arrival, Dkimpy, OpenDkim, Rspamd, Signing, SigningKey, SpamAssassin, now, txt_line};
 use mailstead_tests::sink::Taken;
 use mailstead_tests::wait::DELIVERY;
 use mailstead_tests::{Demo, Letter, Names, Sink, eventually};
@@ -12,6 +12,7 @@ use crate::MAILSTEAD;
 
 const ALICE: &str = "alice@home.test";
 const FRIEND: &str = "friend@away.test";
+const STRANGER: &str = "someone@sender.test";
 /// The address mail.home.test has for the referees, who hold it against nobody that he comes from loopback: they look no
 /// further then.
 const ADDRESS: &str = "11.22.33.44";
@@ -21,6 +22,8 @@ struct Post {
     demo: Demo,
     sink: Sink,
     names: Names,
+    /// Of sender.test (selector `s1`) and list.test (`l1`), who write to home.test.
+    stranger: SigningKey,
     _folder: TempDir,
 }
 
@@ -30,13 +33,22 @@ impl Post {
         let folder = TempDir::new().unwrap();
         let records = folder.path().join("records");
         let reverse = ADDRESS.split('.').rev().collect::<Vec<_>>().join(".");
-        let text = format!("mail.home.test. 5 IN A {ADDRESS}\n{reverse}.in-addr.arpa. 5 IN PTR mail.home.test.\n");
+        let mut text = format!("mail.home.test. 5 IN A {ADDRESS}\n{reverse}.in-addr.arpa. 5 IN PTR mail.home.test.\n");
+        let stranger = SigningKey::rsa(folder.path(), "stranger", 2_048);
+        for (name, value) in [
+            ("sender.test", "v=spf1 ip4:127.0.0.1 -all"),
+            ("_dmarc.sender.test", "v=DMARC1; p=reject"),
+            ("s1._domainkey.sender.test", &stranger.record()),
+            ("l1._domainkey.list.test", &stranger.record()),
+        ] {
+            text += &txt_line(name, value);
+        }
         std::fs::write(&records, text).unwrap();
         let sink = Sink::listen(0);
         let neighbour = format!("away.test=127.0.0.1:{}", sink.port);
         let demo = Demo::start(MAILSTEAD, &["--neighbour", &neighbour, "--records", records.to_str().unwrap()]);
         let names = Names::of(&demo.world.dns);
-        Self { demo, sink, names, _folder: folder }
+        Self { demo, sink, names, stranger, _folder: folder }
     }
 
     /// A letter as it comes to away.test.
@@ -62,6 +74,22 @@ impl Post {
         let letter = Letter::new(FRIEND, gone, "to nobody").bytes();
         self.demo.exchange("home.test").send(FRIEND, &[gone], &letter);
         self.arrived("multipart/report")
+    }
+
+    /// A letter from sender.test to an alias that leads to away.test, as it comes there.
+    #[track_caller]
+    fn forwarded(&self, subject: &str, message: &[u8]) -> Taken {
+        let alias = "friend@home.test";
+        self.demo.command("home.test").args(["alias", "add", alias, FRIEND]).run_any();
+        self.demo.exchange("home.test").send(STRANGER, &[alias], message);
+        self.arrived(subject)
+    }
+
+    /// A letter of sender.test's, signed by dkimpy.
+    #[track_caller]
+    fn signed(&self, subject: &str) -> Vec<u8> {
+        let letter = Letter::new(STRANGER, "friend@home.test", subject).body(BODY).bytes();
+        Dkimpy(&self.names).sign(&letter, &self.stranger, &Signing::usual("sender.test", "s1"))
     }
 
     fn arrival(taken: &Taken) -> Arrival {
@@ -226,4 +254,46 @@ fn assert_nothing_against(judge: &Rspamd, taken: &Taken, but: &[&str]) {
     for proof in ["R_DKIM_ALLOW", "R_SPF_ALLOW", "DMARC_POLICY_ALLOW"] {
         assert!(judgement.symbols.contains_key(proof), "no {proof}: {shown}");
     }
+}
+
+#[test]
+fn what_is_sent_on_carries_its_proofs_and_ours() {
+    let post = Post::open();
+    let taken = post.forwarded("sent on", &post.signed("sent on"));
+    let shown = String::from_utf8_lossy(&taken.message).into_owned();
+    assert!(taken.sender.ends_with("@home.test"), "SPF would not pass for {}", taken.sender);
+    let chain = Dkimpy(&post.names).arc_verify(&taken.message);
+    assert_eq!((chain.cv.as_str(), chain.sets), ("pass", 1), "{chain:?}\n{shown}");
+    assert!(Dkimpy(&post.names).verify(&taken.message).iter().all(|signature| signature.valid), "{shown}");
+
+    let judgement = Rspamd::start(&post.names).judge(&taken.message, &Post::arrival(&taken));
+    for proof in ["ARC_ALLOW", "R_SPF_ALLOW", "R_DKIM_ALLOW", "DMARC_POLICY_ALLOW"] {
+        assert!(judgement.symbols.contains_key(proof), "no {proof}: {judgement:?}\n{shown}");
+    }
+    let rules = SpamAssassin::new(&post.names).judge(&taken.message, &Post::arrival(&taken));
+    for proof in ["ARC_VALID", "SPF_PASS", "DKIM_VALID_AU"] {
+        assert!(rules.contains_key(proof), "no {proof}: {rules:?}\n{shown}");
+    }
+}
+
+#[test]
+fn a_chain_that_came_is_gone_on_with_and_a_broken_one_said_to_be_broken() {
+    let post = Post::open();
+    let dkimpy = Dkimpy(&post.names);
+    let sealed = |subject: &str| {
+        let seen = b"Authentication-Results: mx.list.test; dkim=pass header.d=sender.test\r\n";
+        let seen = [seen.as_slice(), &post.signed(subject)].concat();
+        dkimpy.arc_sign(&seen, &post.stranger, "list.test", "l1", "mx.list.test")
+    };
+    let whole = post.forwarded("a whole chain", &sealed("a whole chain"));
+    let chain = dkimpy.arc_verify(&whole.message);
+    let shown = String::from_utf8_lossy(&whole.message).into_owned();
+    assert_eq!((chain.cv.as_str(), chain.sets), ("pass", 2), "{chain:?}\n{shown}");
+
+    let text = String::from_utf8_lossy(&sealed("a broken chain"))
+        .replace("mx.list.test; dkim=pass", "mx.list.test; dkim=fail");
+    let broken = post.forwarded("a broken chain", text.as_bytes());
+    let chain = dkimpy.arc_verify(&broken.message);
+    let shown = String::from_utf8_lossy(&broken.message).into_owned();
+    assert!(shown.contains("cv=fail") && chain.cv != "pass", "{chain:?}\n{shown}");
 }
