@@ -233,6 +233,7 @@ fn certificates(list: &[CertificateView]) -> String {
         let issuer = certificate.issuer.as_deref().unwrap_or("nobody named");
         let from = match certificate.source {
             CertificateSource::Acme => format!("from {issuer}"),
+            CertificateSource::Given => format!("signed by {issuer}"),
             CertificateSource::Files => format!("from the files under [tls], signed by {issuer}"),
             CertificateSource::SelfSigned => "self-signed: mail programs warn about it".to_owned(),
             CertificateSource::None => "none of its own yet".to_owned(),

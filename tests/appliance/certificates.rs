@@ -218,6 +218,28 @@ fn a_name_the_authority_refuses_is_tried_ever_less_often_and_holds_nobody_up() {
 }
 
 #[test]
+fn acme_asks_only_for_what_the_files_do_not_cover_and_plain_http_leads_to_https() {
+    let names = Names::new(&[&here(HOST), &here("mta-sts.kept.test")]);
+    let pebble = Pebble::start_new(names.server(), 5, A_YEAR);
+    let site = Site { files: true, http: Some(pebble.http), https: Some(pebble.https) };
+    let mut served = Served::prepare_site(MAILSTEAD, None, site, &(pebble.config() + &names.config()));
+    served.start();
+    let port = served.ports.imaps;
+    wait_for("the policy host's certificate", port, "mta-sts.kept.test", &pebble.root());
+    assert!(shown(port, HOST, &served.certificate()).is_some());
+    assert_eq!(standing(&served, HOST).unwrap()["source"], "files");
+
+    let curl = |path: &str| {
+        let url = format!("http://127.0.0.1:{}{path}", pebble.http);
+        let tool =
+            Tool::new("curl").args(["-sS", "--noproxy", "*", "-o", "/dev/null", "-H", "Host: mta-sts.kept.test"]);
+        tool.args(["-w", "%{http_code} %{redirect_url}", &url]).run().output
+    };
+    assert_eq!(curl("/page?x=1"), format!("308 https://mta-sts.kept.test:{}/page?x=1", pebble.https));
+    assert_eq!(curl("/.well-known/acme-challenge/guess"), "404 ");
+}
+
+#[test]
 fn files_are_shown_when_they_change_and_stay_shown_when_they_can_not_be_read() {
     let site = Site { files: true, http: None, https: None };
     let mut served = Served::prepare_site(MAILSTEAD, None, site, "");

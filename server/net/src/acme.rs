@@ -41,6 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ORDERS_AT_ONCE: usize = 4;
 /// One order, whatever the authority does.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// Seconds until what a full disk did not take is offered again.
+const SAVE_AGAIN: i64 = 60;
 /// A warning that is repeated more often is not read.
 const WARN_EVERY: i64 = 24 * 60 * 60;
 /// Top-level domains no public authority certifies (RFC 2606, 6761, 6762, 8375, 9476, and ICANN's `internal`).
@@ -90,6 +92,8 @@ pub enum Fallback {
     Files,
     /// A self-signed certificate, until there is a better one.
     SelfSigned,
+    /// One that whoever started the server brought along.
+    Given,
 }
 
 /// Looks after all certificates of a server; cheap to clone.
@@ -118,8 +122,8 @@ struct State {
     record: Record,
     /// An attempt is under way.
     busy: bool,
-    /// It must be written down again: the store did not take it.
-    unsaved: bool,
+    /// When it must be written down again, because the store did not take it.
+    unsaved: Option<i64>,
     /// When an operator was last warned of its end.
     warned: i64,
 }
@@ -226,7 +230,7 @@ impl Keeper {
         drop(states);
         let mail_host_has_one =
             list.iter().any(|standing| standing.name == self.0.hostname && standing.expires.is_some());
-        if self.0.fallback == Fallback::Files || !mail_host_has_one {
+        if self.0.fallback != Fallback::SelfSigned || !mail_host_has_one {
             let trouble = list.iter().position(|standing| standing.name == self.0.hostname).map(|at| list.remove(at));
             let shown = self.0.certificates.fallback();
             list.push(Standing::of_fallback(&self.0.hostname, self.0.fallback, shown.first(), trouble));
@@ -244,7 +248,7 @@ impl Keeper {
                 "no certificate can be asked for: nothing listens on port 443 or 80, where an authority would look. \
                  Turn on listen.https or listen.http, or name PEM files under [tls]"
             ),
-            (true, Fallback::Files) => {}
+            (true, Fallback::Files | Fallback::Given) => {}
             (false, _) => {
                 tracing::info!(directory = %settings.directory, "certificates come by ACME as names lead here")
             }
@@ -305,7 +309,7 @@ impl Keeper {
             record.trouble = Some(Trouble { blame: Blame::Never, words: words.to_owned(), times: 1, at: now() });
             record.next = None;
         }
-        State { record, busy: false, unsaved: false, warned: 0 }
+        State { record, busy: false, unsaved: None, warned: 0 }
     }
 
     fn show(&self, name: &str, held: &Held) -> Result<(), TlsError> {
@@ -354,7 +358,9 @@ impl Keeper {
         };
         if let Some(state) = self.states().get_mut(&name) {
             state.busy = false;
-            state.unsaved |= !saved;
+            if !saved {
+                state.unsaved = Some(now().saturating_add(SAVE_AGAIN));
+            }
         }
     }
 
@@ -473,16 +479,17 @@ impl Keeper {
 
     /// Keeps what could not be kept before.
     async fn save_again(&self) {
+        let now = now();
         let unsaved: Vec<Record> = self
             .states()
             .values()
-            .filter(|state| state.unsaved && !state.busy)
+            .filter(|state| !state.busy && state.unsaved.is_some_and(|at| at <= now))
             .map(|state| state.record.clone())
             .collect();
         for record in unsaved {
             let saved = self.save(&record).await;
             if let Some(state) = self.states().get_mut(&record.name) {
-                state.unsaved = !saved;
+                state.unsaved = (!saved).then(|| now.saturating_add(SAVE_AGAIN));
             }
         }
     }

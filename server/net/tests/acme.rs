@@ -29,15 +29,21 @@ impl Dns for Here {
 }
 
 /// A shelf in memory, or one on a full disk.
-#[derive(Default)]
 struct Memory {
     kept: Mutex<HashMap<String, Vec<u8>>>,
+    names: Mutex<Vec<String>>,
     full: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), names: Mutex::new(vec![HOST.to_owned()]), full: false }
+    }
 }
 
 impl Shelf for Memory {
     fn names(&self) -> Result<Vec<String>, String> {
-        Ok(vec![HOST.to_owned()])
+        Ok(self.names.lock().unwrap().clone())
     }
 
     fn load(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
@@ -80,34 +86,43 @@ async fn authority(answer: &str) -> (String, CertificateDer<'static>) {
     (directory, root)
 }
 
-/// What is told of the mail host, once the first attempt is over.
-async fn told(answer: &str, shelf: Memory) -> Standing {
+/// A keeper that asks this authority, and where it looks for proof.
+fn keeper(directory: &str, roots: Vec<CertificateDer<'static>>, shelf: Arc<Memory>, ports: bool) -> Keeper {
     mailstead_net::tls::install_crypto();
-    let (directory, root) = authority(answer).await;
     let settings = Settings {
-        directory,
+        directory: directory.to_owned(),
         contact: Some("postmaster@home.test".to_owned()),
-        roots: vec![root],
+        roots,
         own_addresses: Vec::new(),
-        https: true,
-        http: true,
+        https: ports,
+        http: ports,
     };
     let folder = tempfile::tempdir().unwrap();
     let shown = Certificates::self_signed(folder.path(), &[HOST.to_owned()]).unwrap();
-    let keeper =
-        Keeper::new(HOST, Fallback::SelfSigned, shown, Arc::new(Here), Arc::new(shelf), Some(settings)).unwrap();
+    Keeper::new(HOST, Fallback::SelfSigned, shown, Arc::new(Here), shelf, Some(settings)).unwrap()
+}
+
+/// Lets it run until `done` is true of what it tells.
+async fn run_until(keeper: &Keeper, done: impl Fn(&[Standing]) -> bool) -> Vec<Standing> {
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(keeper.clone().run(stopped));
-    let standing = loop {
-        let standing = keeper.standings().into_iter().next().unwrap();
-        if standing.trouble.is_some() {
-            break standing;
+    let standings = loop {
+        let standings = keeper.standings();
+        if done(&standings) {
+            break standings;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     stop.send(true).unwrap();
     running.await.unwrap();
-    standing
+    standings
+}
+
+/// What is told of the mail host, once the first attempt is over.
+async fn told(answer: &str, shelf: Arc<Memory>) -> Standing {
+    let (directory, root) = authority(answer).await;
+    let keeper = keeper(&directory, vec![root], shelf, true);
+    run_until(&keeper, |standings| standings[0].trouble.is_some()).await.remove(0)
 }
 
 fn http(status: &str, body: &str) -> String {
@@ -128,7 +143,7 @@ async fn an_authority_that_talks_nonsense_is_told_of_and_asked_again_later() {
         ("\u{1b}[2J\r\n\r\n".to_owned(), "the authority can't be asked: "),
         ("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{".to_owned(), "the authority can't be asked: "),
     ] {
-        let standing = timeout(DEADLINE, told(&answer, Memory::default())).await.unwrap();
+        let standing = timeout(DEADLINE, told(&answer, Arc::default())).await.unwrap();
         let trouble = standing.trouble.unwrap();
         assert!(trouble.contains(words) && !trouble.contains(char::is_control), "{answer:?}: {trouble:?}");
         assert_eq!(standing.source, Source::SelfSigned);
@@ -138,13 +153,64 @@ async fn an_authority_that_talks_nonsense_is_told_of_and_asked_again_later() {
 
 #[tokio::test(start_paused = true)]
 async fn an_authority_that_never_answers_is_given_up_in_bounded_time() {
-    let standing = told("", Memory::default()).await;
+    let standing = told("", Arc::default()).await;
     assert_eq!(standing.trouble.as_deref(), Some("the authority took too long"));
 }
 
 #[tokio::test]
 async fn no_account_is_made_whose_key_can_not_be_kept() {
-    let full = Memory { full: true, ..Memory::default() };
+    let full = Arc::new(Memory { full: true, ..Memory::default() });
     let standing = timeout(DEADLINE, told(&http("200 OK", "hello"), full)).await.unwrap();
     assert_eq!(standing.trouble.as_deref(), Some("the account's key can't be kept: the disk is full"));
+}
+
+#[tokio::test]
+async fn a_server_that_starts_again_and_again_does_not_bother_an_authority_that_said_no() {
+    let problem = r#"{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many orders"}"#;
+    let (directory, root) = authority(&http("429 Slower", problem)).await;
+    let shelf = Arc::new(Memory::default());
+    let first = keeper(&directory, vec![root.clone()], Arc::clone(&shelf), true);
+    let refused = timeout(DEADLINE, run_until(&first, |standings| standings[0].trouble.is_some())).await.unwrap();
+    eventually_kept(&shelf, 2).await;
+    let again = keeper(&directory, vec![root], shelf, true);
+    assert_eq!(again.standings()[0].next, refused[0].next, "it waits for the time it had promised");
+}
+
+/// Waits until so many things are kept.
+async fn eventually_kept(shelf: &Memory, count: usize) {
+    let kept = async {
+        while shelf.kept.lock().unwrap().len() < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(DEADLINE, kept).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_can_not_be_had_is_not_asked_for_and_says_why() {
+    let (directory, root) = authority("").await;
+    let private = keeper(&directory, Vec::new(), Arc::default(), true).standings().remove(0);
+    assert_eq!((private.next, private.waits_for_dns), (None, false));
+    assert!(private.trouble.unwrap().contains("no public authority"));
+    let closed = keeper(&directory, vec![root], Arc::default(), false);
+    let told = closed.standings().remove(0);
+    assert_eq!(told.next, None);
+    assert!(told.trouble.unwrap().contains("nothing listens on port 443 or 80"));
+    assert!(closed.renew(Some(HOST)).unwrap_err().contains("nothing listens"));
+    assert_eq!(closed.renew(None).unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_come_and_go_while_it_runs() {
+    let (directory, root) = authority("").await;
+    let shelf = Arc::new(Memory::default());
+    let keeper = keeper(&directory, vec![root], Arc::clone(&shelf), true);
+    let further = "mta-sts.late.test".to_owned();
+    shelf.names.lock().unwrap().push(further.clone());
+    let has_it = |standings: &[Standing]| standings.iter().any(|standing| standing.name == further);
+    let told =
+        run_until(&keeper, |standings| has_it(standings) && standings.iter().all(|one| one.trouble.is_some())).await;
+    assert_eq!((told.len(), told[0].name.as_str()), (2, HOST));
+    shelf.names.lock().unwrap().pop();
+    run_until(&keeper, |standings| !has_it(standings)).await;
 }

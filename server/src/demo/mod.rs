@@ -180,7 +180,7 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
             Arc::new(Resolver::with_servers(&[name_server.address()]).map_err(|error| error.to_string())?);
         // The demo's own authority needs no asking.
         let keeper =
-            certificates::keeper(&config, &store, Arc::clone(&dns), certificates.clone(), Fallback::Files, None)?;
+            certificates::keeper(&config, &store, Arc::clone(&dns), certificates.clone(), Fallback::Given, None)?;
         let parts = Parts {
             store,
             certificates,

@@ -36,8 +36,13 @@ pub(super) async fn leads_here(
 /// knows; then its DNS record is believed.
 pub(super) async fn of_mail_host(dns: &dyn Dns, name: &str, own: &[IpAddr]) -> Vec<IpAddr> {
     let Ok(answer) = dns.addresses(name).await else { return Vec::new() };
-    let known = answer.records.iter().any(|address| is_ours(*address, own));
-    if known || !own.iter().any(|address| is_public(*address)) { answer.records } else { Vec::new() }
+    answer.records.into_iter().filter(|address| is_ours(*address, own) || is_behind_nat(*address, own)).collect()
+}
+
+/// In this address's family we have private addresses alone: many a home has NAT for IPv4 and none for IPv6.
+fn is_behind_nat(address: IpAddr, own: &[IpAddr]) -> bool {
+    let mut family = own.iter().filter(|ours| ours.is_ipv4() == address.is_ipv4() && !ours.is_loopback()).peekable();
+    family.peek().is_some() && !family.any(|ours| is_public(*ours))
 }
 
 /// Known to be ours, or on one of this machine's network cards: only such an address can be bound.
@@ -95,7 +100,10 @@ mod tests {
         let private = ["10.0.0.7".parse().unwrap()];
         let believed = of_mail_host(&dns, "mail.test", &private).await;
         assert_eq!(leads_here(&dns, "mta-sts.test", &private, &believed).await, Ok(Vec::new()));
-        let public = ["198.41.0.9".parse().unwrap()];
-        assert!(of_mail_host(&dns, "mail.test", &public).await.is_empty());
+        let home = ["10.0.0.7".parse().unwrap(), "2a01:4f8::1".parse().unwrap()];
+        assert_eq!(of_mail_host(&dns, "mail.test", &home).await, believed, "NAT for IPv4, none for IPv6");
+        for own in ["198.41.0.9", "127.0.0.1", "fd00::1"] {
+            assert!(of_mail_host(&dns, "mail.test", &[own.parse().unwrap()]).await.is_empty(), "{own}");
+        }
     }
 }

@@ -15,6 +15,8 @@ pub enum Source {
     Files,
     /// Ourselves.
     SelfSigned,
+    /// Whoever started the server.
+    Given,
     /// There is none of its own: the mail host's is shown.
     None,
 }
@@ -65,11 +67,15 @@ impl Standing {
         asked: Option<Self>,
     ) -> Self {
         let facts = shown.and_then(|shown| Facts::of(shown.clone()).ok());
-        let files = fallback == Fallback::Files;
+        let source = match fallback {
+            Fallback::Files => Source::Files,
+            Fallback::SelfSigned => Source::SelfSigned,
+            Fallback::Given => Source::Given,
+        };
         Self {
             name: name.to_owned(),
-            source: if files { Source::Files } else { Source::SelfSigned },
-            issuer: facts.as_ref().filter(|_| files).map(|facts| facts.issuer.clone()),
+            source,
+            issuer: facts.as_ref().filter(|_| source != Source::SelfSigned).map(|facts| facts.issuer.clone()),
             expires: facts.as_ref().map(|facts| facts.not_after),
             alarming: facts.as_ref().is_some_and(is_alarming),
             trouble: asked.as_ref().and_then(|asked| asked.trouble.clone()),

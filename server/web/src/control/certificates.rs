@@ -46,6 +46,7 @@ fn view(standing: Standing) -> CertificateView {
             Source::Acme => CertificateSource::Acme,
             Source::Files => CertificateSource::Files,
             Source::SelfSigned => CertificateSource::SelfSigned,
+            Source::Given => CertificateSource::Given,
             Source::None => CertificateSource::None,
         },
         issuer: standing.issuer,

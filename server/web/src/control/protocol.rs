@@ -471,6 +471,8 @@ pub enum CertificateSource {
     Files,
     /// The server itself.
     SelfSigned,
+    /// Whoever started it, as the demo does.
+    Given,
     /// There is none of its own: the mail host's is shown.
     None,
 }
