@@ -44,6 +44,39 @@ fn how_tls_went_is_reported_to_the_domain_that_asks_for_it() {
 }
 
 #[test]
+fn what_was_made_of_letters_is_reported_to_their_authors_domain() {
+    let demo = demo();
+    for number in 0..3 {
+        let letter = Letter::new(ALICE, BOB, &format!("letter {number}")).bytes();
+        demo.submission(ALICE).send(ALICE, &[BOB], &letter);
+        demo.imap(BOB).wait_for("INBOX", &format!("Subject: letter {number}"));
+    }
+    let forged = Letter::new(ALICE, BOB, "forged").bytes();
+    let refused = demo.exchange("world.test").try_send("x@nowhere.test", &[BOB], &forged).unwrap();
+    assert_eq!((refused.code, refused.to_string().contains("5.7.1")), (550, true), "{refused}");
+    let report = exchanged(&demo, "world.test", "home.test", "dmarc");
+    assert_eq!((report["organisation"].as_str(), report["good"].as_u64()), (Some("world.test"), Some(3)), "{report}");
+    assert_eq!(report["bad"], 1, "{report}");
+    let id = report["id"].to_string();
+    let shown = demo.command("home.test").args(["report", "show", &id]).run();
+    for words in [
+        "world.test saw 4 letters in the name of home.test between",
+        "3 were proved to be yours, 1 was not:",
+        "1 from 127.0.0.1, refused: it bore no signature of yours",
+        "3 good letters came from 127.0.0.1, proved by signature and sender's address.",
+        "from dmarc-reports@world.test, proved to be from world.test, as message",
+    ] {
+        assert!(shown.output.contains(words), "no {words:?} in {shown}");
+    }
+    let detail = json(&demo, "home.test", &["report", "show", &id]);
+    assert_eq!(detail["report"]["findings"]["Dmarc"][0][0]["published"]["policy"], "reject", "{detail}");
+    // The letter that brought the report is itself no news for a report.
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let owed = json(&demo, "home.test", &["report", "send", "--day", &today]);
+    assert!(!owed.to_string().contains("DMARC"), "{owed}");
+}
+
+#[test]
 fn what_is_no_report_is_shown_as_such_and_bothers_nobody() {
     let demo = demo();
     demo.exchange("home.test").send(BOB, &["dmarc-reports@home.test"], &Letter::new(BOB, ALICE, "no report").bytes());
