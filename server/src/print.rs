@@ -320,7 +320,11 @@ fn report(report: &ReportDetail) -> String {
     let from = report.view.from.as_deref().unwrap_or("nobody");
     let mut text: String = report.sentences.iter().map(|sentence| printable(sentence) + "\n").collect();
     let (received, trace) = (&report.view.received, &report.trace);
-    text += &printable(&format!("(It came at {received} from {from}, as message {trace}.)"));
+    let proof = match &report.proved {
+        Some(domain) => format!("proved to be from {domain}"),
+        None => "which is not proved, or no longer known to be".to_owned(),
+    };
+    text += &printable(&format!("(It came at {received} from {from}, {proof}, as message {trace}.)"));
     text
 }
 

@@ -17,6 +17,7 @@ mod kill9;
 mod names;
 mod postfix;
 mod referees;
+mod reports;
 mod tls_policy;
 mod world;
 

@@ -107,6 +107,8 @@ impl Reporter {
     /// # Errors
     /// The store can't be read.
     pub async fn send(&self, day: Option<Day>) -> Result<Vec<Sent>, StoreError> {
+        // What was counted a moment ago belongs to it.
+        self.context.store.written().await?;
         let ended = Day(Day::of(self.context.now()).0.saturating_sub(1));
         let mut owed = Vec::new();
         for kind in [ReportKind::Tls, ReportKind::Dmarc] {

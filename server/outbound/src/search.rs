@@ -363,8 +363,12 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Counts it for the report. What waives all demands is mostly a report itself: reports on the carrying of reports
+    /// would go on for ever (RFC 8460 5.3).
     fn count(&self, peer: &Peer, fault: Option<&TlsFault>) {
-        if let Place::Domain(domain) = &self.destination.place {
+        if let Place::Domain(domain) = &self.destination.place
+            && self.destination.need != TlsNeed::Waived
+        {
             Attempted { domain, sts: &self.sts, peer, demand: &self.demand, fault }.count(self.context);
         }
     }

@@ -92,6 +92,14 @@ impl Store {
         result.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Waits until all that was asked for before is written, even what nobody waits for.
+    ///
+    /// # Errors
+    /// The store is closing.
+    pub async fn written(&self) -> Result<(), StoreError> {
+        self.lessen(|_| Ok(())).await
+    }
+
     pub(crate) fn send_and_forget(&self, work: impl FnMut(&mut Change<'_>) -> Result<(), StoreError> + Send + 'static) {
         let waiting = self.forgotten();
         if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_FORGOTTEN {

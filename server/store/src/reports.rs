@@ -201,7 +201,7 @@ fn pack(mut report: Report) -> Result<Vec<u8>, StoreError> {
 fn drop_rare<T>(rows: &mut Vec<(T, u64)>) -> u64 {
     rows.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let kept = rows.len() / 2;
-    rows.drain(kept..).map(|(_, count)| count.max(1)).sum()
+    rows.drain(kept..).fold(0, |sum, (_, count)| sum.saturating_add(count.max(1)))
 }
 
 fn unpack(body: &[u8]) -> Result<Report, StoreError> {

@@ -12,6 +12,7 @@ mod address;
 mod imap;
 mod mime;
 mod pop3;
+mod report;
 mod smtp;
 mod smtp_session;
 
@@ -19,6 +20,7 @@ pub use address::address;
 pub use imap::imap_command;
 pub use mime::mime;
 pub use pop3::pop3_command;
+pub use report::report;
 pub use smtp::smtp_command;
 pub use smtp_session::smtp_session;
 
@@ -33,6 +35,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("pop3_command", pop3_command),
     ("address", address),
     ("mime", mime),
+    ("report", report),
 ];
 
 /// Panics if the text could end a line or steer a terminal.

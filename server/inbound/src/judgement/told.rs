@@ -3,7 +3,8 @@
 use mailstead_auth::check::{Disposition, Outcome, Policy, Record, SpfResult, Verdict};
 use mailstead_smtp::server::{Client, Envelope};
 use mailstead_store::{
-    AuthResult, DkimAuth, DmarcOutcome, DmarcOverride, DmarcOverrideKind, DmarcPolicy, DmarcPublished, SpfAuth,
+    AuthResult, DkimAuth, DmarcOutcome, DmarcOverride, DmarcOverrideKind, DmarcPolicy, DmarcPublished, ReportKind,
+    SpfAuth,
 };
 
 use super::Judgement;
@@ -71,7 +72,9 @@ pub(super) fn record(judgement: &Judgement) -> mailstead_store::Verdict {
 pub(super) fn tally(judgement: &Judgement, client: &Client, envelope: &Envelope) -> Option<DmarcOutcome> {
     let verdict = &judgement.verdict;
     let (domain, record) = verdict.dmarc.record.as_ref().filter(|(_, record)| record.wants_reports)?;
-    if judgement.disposition == Disposition::Defer {
+    // Two servers that reported each other's reports would never come to an end.
+    let is_report = envelope.recipients.iter().all(|to| ReportKind::taken_by(to.address.local()).is_some());
+    if judgement.disposition == Disposition::Defer || is_report {
         return None;
     }
     let mut recipients: Vec<_> = envelope.recipients.iter().map(|to| to.address.domain()).collect();

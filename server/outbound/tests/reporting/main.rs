@@ -72,8 +72,6 @@ impl World {
             self.store.tally_tls(self.yesterday, session("world.test"));
         }
         self.store.tally_dmarc(self.yesterday, letter("world.test"));
-        // Answered after what nobody waits for.
-        self.store.set_smarthost(None, None).await.unwrap();
     }
 
     async fn fates(&self) -> Vec<Fate> {
@@ -194,7 +192,6 @@ async fn a_day_under_way_is_reported_by_hand_alone() {
     world.names.say("_smtp._tls.world.test", "v=TLSRPTv1; rua=mailto:tls@world.test");
     let now = Timestamp(jiff::Timestamp::now().as_second());
     world.store.tally_tls(now, session("world.test"));
-    world.store.set_smarthost(None, None).await.unwrap();
     assert_eq!(world.fates().await, []);
     let sent = world.reporter.send(Some(Day::of(now))).await.unwrap();
     assert_eq!(sent.len(), 1);
@@ -207,7 +204,6 @@ async fn what_strangers_send_in_our_own_name_is_reported_to_ourselves() {
     let world = World::build().await;
     world.names.say("_dmarc.home.test", "v=DMARC1; p=reject; rua=mailto:dmarc-reports@home.test");
     world.store.tally_dmarc(world.yesterday, letter("home.test"));
-    world.store.set_smarthost(None, None).await.unwrap();
     assert_eq!(world.fates().await, [sent_to("dmarc-reports@home.test")]);
     assert_eq!(world.queue().len(), 0, "it need not leave the house");
     let [entry] = world.store.reports(Some(&domain("home.test")), 10).unwrap().try_into().unwrap();

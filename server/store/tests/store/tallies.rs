@@ -54,9 +54,8 @@ fn letter_of(name: &str, source: u32) -> DmarcOutcome {
     }
 }
 
-/// Waits until what nobody waits for is written: a later change is answered after it.
 async fn flushed(world: &World) {
-    world.store.set_smarthost(None, None).await.unwrap();
+    world.store.written().await.unwrap();
 }
 
 #[tokio::test]

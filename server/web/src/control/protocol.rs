@@ -434,6 +434,8 @@ pub struct ReportDetail {
     pub view: ReportView,
     /// The trace id of the letter that brought it.
     pub trace: String,
+    /// The domain that letter is proved to be from, if it is.
+    pub proved: Option<String>,
     /// What it tells, in plain words.
     pub sentences: Vec<String>,
     /// What it tells, row by row.

@@ -5,7 +5,7 @@ mod words;
 use mailstead_message::Domain;
 use mailstead_message::report::ReportKind;
 use mailstead_outbound::Sent;
-use mailstead_store::{Day, Head, ReportEntry, StoreError, Timestamp};
+use mailstead_store::{AuthResult, Day, Head, ReportEntry, StoreError, Timestamp};
 
 use super::operator::{Operator, done, time};
 use super::protocol::{Answer, ReportDetail, ReportView, Request};
@@ -48,12 +48,20 @@ impl Operator {
             (None, Err(why)) => vec![format!("It can't be read as a report: {why}.")],
             (None, Ok(_)) => Vec::new(),
         };
+        let proved = self.proved(&head)?;
         Ok(Answer::Report(Box::new(ReportDetail {
+            proved,
             trace: head.trace.to_string(),
             view: view(id, head),
             sentences,
             report,
         })))
+    }
+
+    /// The domain that the letter is proved to be from: anybody can send a report in anybody's name.
+    fn proved(&self, head: &Head) -> Result<Option<String>, StoreError> {
+        let verdict = self.store.verdict(head.trace)?.filter(|verdict| verdict.dmarc == AuthResult::Pass);
+        Ok(verdict.and_then(|verdict| verdict.author).map(|author| author.to_unicode()))
     }
 
     async fn send(&self, day: Option<&str>) -> Result<Answer, StoreError> {

@@ -171,7 +171,7 @@ impl Reading {
             let count = record.count;
             match record.outcome(&domain, &published) {
                 Some(row) => rows.push((row, count)),
-                None => untold += count,
+                None => untold = u64::saturating_add(untold, count),
             }
         }
         let Self { organisation, contact, id, .. } = self;

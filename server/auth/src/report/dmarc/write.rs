@@ -28,7 +28,8 @@ pub fn write(report: &Report, domain: &Domain, rows: &[(DmarcOutcome, u64)]) -> 
 fn published(rows: &[(DmarcOutcome, u64)]) -> Option<&DmarcPublished> {
     let mut met = BTreeMap::<String, (u64, &DmarcPublished)>::new();
     for (row, count) in rows {
-        met.entry(format!("{:?}", row.published)).or_insert((0, &row.published)).0 += count;
+        let sum = &mut met.entry(format!("{:?}", row.published)).or_insert((0, &row.published)).0;
+        *sum = sum.saturating_add(*count);
     }
     met.into_values().max_by_key(|(count, _)| *count).map(|(_, published)| published)
 }

@@ -9,10 +9,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Vi
 
 use crate::report::{MAX_ROWS, Unreadable, complaint, word};
 
-/// Policies of one report: one for each domain it is about, or each version of its policy.
-const MAX_POLICIES: usize = 100;
-/// Failures under one policy.
-const MAX_FAILURES: usize = 1_000;
+/// Failures under one policy: ours count no more rows for one domain either.
+const MAX_FAILURES: usize = 2_000;
 /// Bytes of policies repeated in rows; beyond, rows only say which kind of policy it was.
 const MAX_REPEATED: usize = 1 << 20;
 /// What serde is told when a list is too long.
@@ -34,16 +32,11 @@ pub fn read(json: &[u8]) -> Result<Report, Unreadable> {
     if organisation.is_empty() || id.is_empty() {
         return Err(Unreadable::Missing("name of who made it, or no name of its own"));
     }
-    if file.policies.0.is_empty() {
+    let Told { rows, untold, .. } = file.policies;
+    if rows.is_empty() {
         return Err(Unreadable::Missing("policy"));
     }
-    let (mut rows, mut untold, mut room) = (Vec::new(), file.untold, MAX_REPEATED);
-    for policy in file.policies.0 {
-        untold = untold.saturating_add(policy.rows(&mut rows, &mut room)?);
-        if rows.len() > MAX_ROWS {
-            return Err(Unreadable::TooManyRows);
-        }
-    }
+    let untold = untold.saturating_add(file.untold);
     Ok(Report { organisation, contact: word(&file.contact.0), id, begin, end, findings: Findings::Tls(rows), untold })
 }
 
@@ -62,7 +55,7 @@ struct File {
     #[serde(rename = "report-id", default)]
     id: Text,
     #[serde(default)]
-    policies: Bounded<Entry, MAX_POLICIES>,
+    policies: Told,
     /// A field of ours.
     #[serde(rename = "untold-session-count", default)]
     untold: u64,
@@ -125,12 +118,29 @@ struct Detail {
     failure_reason_code: Text,
 }
 
-impl Entry {
-    /// Adds the rows under this policy; gives how much happened that no row tells.
-    fn rows(self, rows: &mut Vec<(TlsOutcome, u64)>, room: &mut usize) -> Result<u64, Unreadable> {
-        let Self { policy, summary, failure_details } = self;
-        let domain = Domain::parse(policy.policy_domain.0.trim_end_matches('.'))
-            .map_err(|_| Unreadable::Missing("domain it is about"))?;
+/// The rows of all policies, made as each policy is read.
+struct Told {
+    rows: Vec<(TlsOutcome, u64)>,
+    /// What happened that no row tells.
+    untold: u64,
+    /// Bytes of policies that may still be repeated.
+    room: usize,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { rows: Vec::new(), untold: 0, room: MAX_REPEATED }
+    }
+}
+
+impl Told {
+    fn add(&mut self, entry: Entry) {
+        let Entry { policy, summary, failure_details } = entry;
+        let Self { rows, untold, room } = self;
+        let Ok(domain) = Domain::parse(policy.policy_domain.0.trim_end_matches('.')) else {
+            *untold = untold.saturating_add(summary.good).saturating_add(summary.bad);
+            return;
+        };
         let applied = match policy.policy_type.0.as_str() {
             "sts" => TlsPolicy::Sts { lines: policy.policy_string.0, mx: policy.mx_host.0 },
             "tlsa" => TlsPolicy::Tlsa { records: policy.policy_string.0 },
@@ -153,7 +163,7 @@ impl Entry {
         if summary.good > 0 || told == 0 {
             rows.push((TlsOutcome { domain, policy: applied(), failure: None }, summary.good));
         }
-        Ok(summary.bad.saturating_sub(told))
+        *untold = untold.saturating_add(summary.bad.saturating_sub(told));
     }
 }
 
@@ -217,6 +227,33 @@ impl<'de> Deserialize<'de> for Text {
 impl<'de> Deserialize<'de> for Lines {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LinesVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Told {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ToldVisitor)
+    }
+}
+
+struct ToldVisitor;
+
+impl<'de> Visitor<'de> for ToldVisitor {
+    type Value = Told;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list of policies")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Told, A::Error> {
+        let mut told = Told::default();
+        while let Some(entry) = list.next_element()? {
+            told.add(entry);
+            if told.rows.len() > MAX_ROWS {
+                return Err(A::Error::custom(TOO_LONG));
+            }
+        }
+        Ok(told)
     }
 }
 
