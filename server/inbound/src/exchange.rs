@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailstead_message::{Address, TraceId, header, received};
+use mailstead_message::{Address, TraceId, header};
 use mailstead_net::{BoxFuture, Gate};
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
@@ -31,9 +31,8 @@ impl Exchange {
     async fn take_in(&self, client: &Client, envelope: Envelope, body: Body) -> Reply {
         let recipients: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
         let Some(checks) = &self.checks else {
-            let edit = move |letter: &Letter| {
-                Ok(Edited { header: incoming(letter.header(), &recipients)?, found: None, told: Vec::new() })
-            };
+            let edit =
+                move |letter: &Letter| Ok(Edited { header: incoming(letter.header()), found: None, told: Vec::new() });
             return self.reception.take_in(client, envelope, body, edit).await;
         };
         match self.judge(checks, client, &envelope, body).await {
@@ -44,7 +43,7 @@ impl Exchange {
                     None => Default::default(),
                 };
                 let edit = move |_: &Letter| {
-                    let header = [fields.into_bytes(), incoming(&header, &recipients)?].concat();
+                    let header = [fields.into_bytes(), incoming(&header)].concat();
                     Ok(Edited { header, found, told })
                 };
                 self.reception.take_in_judged(client, envelope, letter, judgement, edit).await
@@ -122,13 +121,9 @@ impl Handler for Exchange {
 }
 
 /// What is kept of a stranger's header.
-fn incoming(header: &[u8], recipients: &[Address]) -> Result<Vec<u8>, Refusal> {
-    if let Some(again) = received::delivered_before(header, recipients) {
-        let text = format!("the message goes in a circle: it was delivered to {again} before");
-        return Err(Reply::new(554, (5, 4, 6), text).into());
-    }
+fn incoming(header: &[u8]) -> Vec<u8> {
     // Final delivery writes the only one there is (RFC 5321 4.4).
-    Ok(header::remove(header, &["Return-Path"]))
+    header::remove(header, &["Return-Path"])
 }
 
 #[cfg(test)]
@@ -139,16 +134,6 @@ mod tests {
     #[test]
     fn a_strangers_return_path_is_dropped_and_nothing_else() {
         let header = b"Return-Path: <forged@bank.test>\r\nBcc: carol@home.test\r\nreturn-path:\r\n <x>\r\nFrom: b@c.test\r\n\r\n";
-        let kept = incoming(header, &[]).unwrap();
-        assert_eq!(String::from_utf8(kept).unwrap(), "Bcc: carol@home.test\r\nFrom: b@c.test\r\n\r\n");
-    }
-
-    #[test]
-    fn a_message_that_comes_again_for_the_same_recipient_is_a_loop() {
-        let header = b"Delivered-To: Alice@home.test\r\nFrom: b@c.test\r\n\r\n";
-        let to = |text: &str| Address::parse(text).unwrap();
-        let refused = incoming(header, &[to("carol@home.test"), to("alice@home.test")]).unwrap_err().reply();
-        assert_eq!((refused.code, refused.status), (554, Some((5, 4, 6))));
-        assert!(incoming(header, &[to("carol@home.test"), to("alice+shop@home.test")]).is_ok());
+        assert_eq!(incoming(header), b"Bcc: carol@home.test\r\nFrom: b@c.test\r\n\r\n");
     }
 }

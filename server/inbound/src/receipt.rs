@@ -90,25 +90,25 @@ fn report_to_us(
     })
 }
 
-/// What a receipt is about.
-pub(crate) struct Receipt<'a> {
+/// A notice to the sender of a message on what became of it for some recipients.
+pub(crate) struct Notice<'a> {
     pub(crate) hostname: &'a str,
     pub(crate) from: &'a MailFrom,
     pub(crate) sender: &'a Address,
-    /// The message's trace.
-    pub(crate) about: TraceId,
-    /// The receipt's own.
+    /// The notice's own trace.
     pub(crate) trace: TraceId,
     pub(crate) at: Timestamp,
     /// The message's header.
     pub(crate) header: &'a [u8],
     /// The recipients it is about.
-    pub(crate) leads: &'a [&'a Lead],
+    pub(crate) recipients: Vec<Recipient<'a>>,
+    /// The first sentence of its story.
+    pub(crate) told: String,
 }
 
-impl Receipt<'_> {
-    /// The receipt, ready to be stored; `None` when the sender's address leads nowhere.
-    pub(crate) fn make(&self, signing: &Signing, route: Route) -> Result<Option<Acceptance>, StoreError> {
+impl Notice<'_> {
+    /// The notice, ready to be stored; `None` when the sender's address leads nowhere.
+    pub(crate) fn make(self, signing: &Signing, route: Route) -> Result<Option<Acceptance>, StoreError> {
         let id = self.trace.to_string();
         let author = signing.writing_domain(self.hostname, self.sender)?;
         let report = Report {
@@ -119,9 +119,9 @@ impl Receipt<'_> {
             now: self.at.0,
             arrived: self.at.0,
             envelope_id: self.from.envid.as_deref(),
-            recipients: self.leads.iter().map(|lead| about(lead)).collect(),
+            recipients: self.recipients,
             original: self.header,
-            // RET is about failures alone (RFC 3461 4.3).
+            // The body is not at hand, and need not be returned (RFC 3461 4.3: a wish, for failures alone).
             full: false,
             smtputf8: self.sender.needs_smtputf8(),
         };
@@ -133,13 +133,14 @@ impl Receipt<'_> {
             smtputf8: report.smtputf8,
             trace: self.trace,
             at: self.at,
-            told: format!("This is our receipt to {} for message {}, as was asked for.", self.sender, self.about),
+            told: self.told,
         };
         send(signing, post, route)
     }
 }
 
-fn about(lead: &Lead) -> Recipient<'_> {
+/// What a receipt says of a recipient.
+pub(crate) fn about(lead: &Lead) -> Recipient<'_> {
     let (action, explanation) = if lead.forwards.is_empty() {
         (Action::Delivered, "The message was delivered.")
     } else {

@@ -1,6 +1,8 @@
 //! What the houses behind port 25 and behind submission do alike: ask where recipients lead, take a message in, tell
 //! its story.
 
+mod left_out;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::forwarding::{Forwarding, Found};
 use crate::ration::Ration;
-use crate::receipt::Receipt;
+use crate::receipt::{self, Notice};
 use crate::reports::Bringer;
 use crate::story::{self, Refusals};
 use crate::way::recipient;
@@ -396,16 +398,14 @@ impl Arrival {
         let head = [self.received().into_bytes(), edited.header].concat();
         let size = letter.body_size().saturating_add(head.len() as u64);
         let mut way = Way::new(self.envelope.from.reverse_path.clone());
-        let mut leads = Vec::new();
-        for to in &self.envelope.recipients {
-            leads.push(self.lead(&mut way, to, size)?);
-        }
+        let (leads, left_out) = self.leads(&mut way, &letter, size)?;
         let forwarding = Forwarding::new(&self.reception, &letter, &self.envelope.from, edited.found.as_ref(), self.at);
         let mut acceptances = self.acceptances(&letter, &head, &forwarding, way)?;
         let mut told = self.story(size, &head, &leads);
         self.tell(edited.told.into_iter().chain(forwarding.into_told()).collect(), &mut told);
         self.take_report(&letter, &leads, &mut acceptances, &mut told)?;
         acceptances.extend(self.receipt(&head, &leads, &mut told)?);
+        acceptances.extend(self.report_left_out(&head, &left_out, &mut told)?);
         if let Some(first) = acceptances.first_mut() {
             first.story = told;
         }
@@ -562,15 +562,15 @@ impl Arrival {
             return Ok(None);
         }
         let trace = self.reception.trace();
-        let receipt = Receipt {
+        let receipt = Notice {
             hostname: &self.reception.policy.hostname,
             from: &self.envelope.from,
             sender,
-            about: self.envelope.trace,
             trace,
             at: self.at,
             header: head,
-            leads: &owed,
+            recipients: owed.into_iter().map(receipt::about).collect(),
+            told: format!("This is our receipt to {sender} for message {}, as was asked for.", self.envelope.trace),
         };
         let made = receipt.make(&self.reception.signing, route)?;
         tell(

@@ -171,6 +171,38 @@ async fn a_full_mailbox_refuses_for_now_and_takes_nobody_with_it_unheard() {
 }
 
 #[tokio::test]
+async fn who_can_never_get_a_letter_is_left_out_and_its_sender_hears_of_it() {
+    let house = House::build().await;
+    house.store.set_quota(&address("carol@home.test"), Some(4_000)).await.unwrap();
+    let mut guest = guest(&house).await;
+    let large = LETTER.to_owned() + &"x".repeat(21_000) + "\r\n";
+    let to = ["<alice@home.test>", "<carol@home.test> ORCPT=rfc822;c@old.test"];
+    assert!(guest.letter("<bob@world.test> ENVID=QQ3", &to, &large).await.starts_with("250 "));
+    assert_eq!([house.inbox("alice@home.test").len(), house.inbox("carol@home.test").len()], [1, 0]);
+    let queue = house.queue();
+    assert_eq!(queue.len(), 1);
+    let (entry, text) = &queue[0];
+    assert_eq!((&entry.reverse_path, &entry.recipients[0].address), (&None, &address("bob@world.test")));
+    for part in ["Original-Envelope-Id: QQ3\r\n", "rfc822;c@old.test\r\n", "Action: failed\r\n", "Status: 5.2.3\r\n"] {
+        assert!(text.contains(part), "{part:?} is missing in {text}");
+    }
+    house.told("carol@home.test", "carol@home.test was left out: \"552 5.2.3 the message is larger").await;
+    house.told("bob@world.test", "bob@world.test is told who was left out (message ").await;
+
+    let looping = format!("Delivered-To: Carol@home.test\r\n{LETTER}");
+    assert!(guest.letter("<bob@world.test>", &to, &looping).await.starts_with("250 "));
+    assert!(house.queue().iter().any(|(_, text)| text.contains("Status: 5.4.6\r\n")));
+    assert_eq!([house.inbox("alice@home.test").len(), house.inbox("carol@home.test").len()], [2, 0]);
+
+    // Alone, or without anybody to tell, it hears it itself.
+    assert!(guest.letter("<bob@world.test>", &to[1..], &looping).await.starts_with("554 5.4.6 the message goes in a"));
+    assert!(guest.letter("<>", &to, &looping).await.starts_with("554 5.4.6"));
+    let quiet = ["<alice@home.test>", "<carol@home.test> NOTIFY=NEVER"];
+    assert!(guest.letter("<bob@world.test>", &quiet, &looping).await.starts_with("250 "));
+    assert_eq!(house.queue().len(), 2);
+}
+
+#[tokio::test]
 async fn a_recipient_who_goes_away_meanwhile_is_not_lost_silently() {
     let house = House::build().await;
     let mut guest = guest(&house).await;
