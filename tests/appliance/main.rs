@@ -11,6 +11,7 @@ mod floods;
 mod forwarding;
 mod hostile_imap;
 mod hostile_pop3;
+mod hostile_proofs;
 mod hostile_smtp;
 mod judged;
 mod kill9;
