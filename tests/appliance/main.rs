@@ -19,6 +19,7 @@ mod names;
 mod postfix;
 mod referees;
 mod reports;
+mod signing;
 mod tls_policy;
 mod world;
 

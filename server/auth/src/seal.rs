@@ -128,6 +128,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use std::sync::LazyLock;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::body::{BodyHasher, Canonicalization, Digest};
     use crate::keys::{Algorithm, Key};
@@ -188,5 +190,26 @@ mod tests {
         assert!(sealed("home.test", LETTER, Chain::Passed(49)).is_some());
         assert_eq!(sealed("home.test", LETTER, Chain::Passed(50)), None);
         assert_eq!(sealed("home.test", LETTER, Chain::Passed(u32::MAX)), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn no_header_panics_and_no_result_begins_a_field(
+            fields in proptest::collection::vec(("(ARC-Seal|ARC-Message-Signature|ARC-Authentication-Results|From|X)", "[ -~\r\n\t]{0,40}"), 0..20),
+            results in "[ -~\r\n\t]{0,80}",
+            links in 0_u32..60,
+        ) {
+            let header: String = fields.iter().map(|(name, value)| format!("{name}: i={links}; {value}\r\n")).collect();
+            let domain = Domain::parse("home.test").unwrap();
+            for chain in [Chain::None, Chain::Passed(links), Chain::Failed] {
+                let findings = Findings { authserv_id: "mail.home.test", results: &results, chain };
+                let key = Selected { selector: "s", key: &KEY };
+                if let Some(set) = seal(&domain, key, findings, header.as_bytes(), &[0; 32], 0).unwrap() {
+                    let names: Vec<&str> = header::fields(set.as_bytes()).map(|field| field.name).collect();
+                    prop_assert_eq!(names, ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"]);
+                }
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::seen::{Seen, text};
 use crate::sts;
 
 /// Between two looks while new keys wait to be seen in DNS: an operator who has just published them looks on.
-const LOOK_WHILE_WAITING: Duration = Duration::from_secs(60);
+const LOOK_WHILE_WAITING: Duration = Duration::from_secs(15);
 /// Between two looks otherwise.
 const LOOK: Duration = Duration::from_secs(60 * 60);
 /// A retired key's record must stay so long: twice as long as letters wait in queues (5 days), for those who check them
@@ -35,7 +35,7 @@ impl Keeper {
         Self { store, dns }
     }
 
-    /// Runs until `shutdown` turns true: looks every hour, and every minute while new keys wait to be seen.
+    /// Runs until `shutdown` turns true: looks every hour, and often while new keys wait to be seen.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         loop {
             let looked = self.look(Timestamp(jiff::Timestamp::now().as_second())).await;
