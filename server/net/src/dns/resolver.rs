@@ -279,8 +279,8 @@ impl Dns for Resolver {
     fn describe(&self) -> String {
         match (&self.inner.source, &self.inner.proving) {
             (Source::Roots(_), _) => "DNS answers come from the root servers downwards, signatures checked.".to_owned(),
-            (Source::Servers(_), Some(_)) => "DNS answers come from name servers, signatures checked.".to_owned(),
-            (Source::Servers(_), None) => "DNS answers come from name servers, unchecked.".to_owned(),
+            (Source::Servers(..), Some(_)) => "DNS answers come from name servers, signatures checked.".to_owned(),
+            (Source::Servers(..), None) => "DNS answers come from name servers, unchecked.".to_owned(),
         }
     }
 }

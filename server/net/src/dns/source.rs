@@ -12,11 +12,12 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::{DnsHandle, FirstAnswer};
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
+use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::recursor::{DnssecPolicy, QNameMinimization, Recursor, RecursorError, RecursorOptions};
-use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, TtlConfig};
+use hickory_resolver::{NameServerPool, PoolContext, ResponseCache, TlsConfig, TtlConfig};
 
 use super::line::{Lines, Ways};
-use super::{DnsError, MAX_NEGATIVE_TTL, MAX_TTL, unusable};
+use super::{DnsError, MAX_NEGATIVE_TTL, unusable};
 
 /// A resolver may have to ask many others first.
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(3);
@@ -32,14 +33,19 @@ const ROOTS_AT_ONCE: usize = 4;
 const ZONES: usize = 1_024;
 /// Answers of servers that are remembered on the way, each at most 64 KB.
 const WAY_ENTRIES: u64 = 2_048;
+/// What proofs are made of, as name servers that resolve for us gave it: not yet proved, so a lie must not last.
+const WAY_TTL: Duration = Duration::from_secs(5 * 60);
+const NOTHING_TTL: Duration = Duration::from_secs(60);
+/// The same, and zones' servers, on our own way down.
+const ZONE_TTL: Duration = Duration::from_secs(60 * 60);
 /// Tries of a way down from the root: the first that fails has learned which servers are dead.
 const RECURSIONS: usize = 2;
 
 /// What answers questions one at a time, unjudged.
 #[derive(Clone)]
 pub(super) enum Source {
-    /// These resolve for us.
-    Servers(NameServerPool<Lines>),
+    /// These resolve for us. What proofs are made of is remembered for a while: each proof needs much the same.
+    Servers(NameServerPool<Lines>, ResponseCache),
     /// We go down from the root ourselves.
     Roots(Arc<Recursor<Lines>>),
 }
@@ -89,7 +95,8 @@ impl Source {
         options.num_concurrent_reqs = at_once;
         let tls = TlsConfig::new().map_err(|error| unusable(&error))?;
         let context = Arc::new(PoolContext::new(options, tls));
-        Ok(Self::Servers(NameServerPool::from_config(configs, context, lines)))
+        let pool = NameServerPool::from_config(configs, context, lines);
+        Ok(Self::Servers(pool, ResponseCache::new(WAY_ENTRIES, brief(WAY_TTL, NOTHING_TTL))))
     }
 
     /// Our own way down from the root.
@@ -98,13 +105,10 @@ impl Source {
             return Err(DnsError::Temporary("there are no root servers to begin with".to_owned()));
         }
         let lines = Lines::new(roots.experimental_port, SERVER_PATIENCE, Ways::Both);
-        let mut ttls = ResolverOpts::default();
-        ttls.positive_max_ttl = Some(MAX_TTL);
-        ttls.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
         let mut options = RecursorOptions {
             ns_cache_size: ZONES,
             response_cache_size: WAY_ENTRIES,
-            cache_policy: TtlConfig::from_opts(&ttls),
+            cache_policy: brief(ZONE_TTL, MAX_NEGATIVE_TTL),
             case_randomization: true,
             // Some servers say NXDOMAIN for names that have names below them, such as `_domainkey`.
             qname_minimization: QNameMinimization::Relaxed,
@@ -117,6 +121,14 @@ impl Source {
         let recursor = Recursor::new(&roots.addresses, policy, None, options, lines).map_err(|e| unusable(&e))?;
         Ok(Self::Roots(Arc::new(recursor)))
     }
+}
+
+/// Nothing is remembered for longer.
+fn brief(positive: Duration, negative: Duration) -> TtlConfig {
+    let mut bounds = ResolverOpts::default();
+    bounds.positive_max_ttl = Some(positive);
+    bounds.negative_max_ttl = Some(negative);
+    TtlConfig::from_opts(&bounds)
 }
 
 fn on_port(mut config: NameServerConfig, port: u16) -> NameServerConfig {
@@ -134,11 +146,29 @@ impl DnsHandle for Source {
         let source = self.clone();
         Box::pin(once(async move {
             match source {
-                Self::Servers(pool) => pool.send(request).first_answer().await,
+                Self::Servers(pool, known) => ask(&pool, &known, request).await,
                 Self::Roots(recursor) => descend(&recursor, &request).await,
             }
         }))
     }
+}
+
+async fn ask(
+    pool: &NameServerPool<Lines>,
+    known: &ResponseCache,
+    request: DnsRequest,
+) -> Result<DnsResponse, NetError> {
+    let query = request.queries.first().cloned().ok_or(NetError::Message("no question"))?;
+    if !matches!(query.query_type(), RecordType::NS | RecordType::DS | RecordType::DNSKEY) {
+        return pool.send(request).first_answer().await;
+    }
+    if let Some(outcome) = known.get(&query, Instant::now()) {
+        return Ok(DnsResponse::from_message(outcome?.into_response())?);
+    }
+    let outcome = pool.send(request).first_answer().await;
+    let kept = outcome.as_ref().map(|response| (**response).clone()).map_err(Clone::clone);
+    known.insert(query, kept, Instant::now());
+    outcome
 }
 
 async fn descend(recursor: &Recursor<Lines>, request: &DnsRequest) -> Result<DnsResponse, NetError> {

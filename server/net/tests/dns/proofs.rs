@@ -253,3 +253,19 @@ async fn nobody_on_the_way_can_strip_what_is_signed() {
         assert!(resolver.ask("mail.signed.test", Kind::A).await.unwrap().secure, "{what}");
     }
 }
+
+#[tokio::test]
+async fn many_proofs_of_one_zone_need_few_questions() {
+    let bind = zones();
+    let anchors = Anchors::from_file(&bind.trust_anchor()).unwrap();
+    for zone in ["signed.test", "signed3.test", "unsigned.test"] {
+        let to = bind.address();
+        let counting = Fake::start(move |question, _| relay(question, to).into()).await;
+        let resolver = Resolver::proving_servers(&[counting.address], &anchors).unwrap();
+        for number in 0..20 {
+            let nobody = resolver.ask(&format!("nobody{number}.{zone}"), Kind::A).await;
+            assert_eq!(nobody, Err(DnsError::NoName), "{zone}");
+        }
+        assert!(counting.asked() <= 60, "{zone}: {} questions", counting.asked());
+    }
+}
