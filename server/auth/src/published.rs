@@ -160,7 +160,7 @@ fn senders(facts: &Facts<'_>) -> Vec<Record> {
             ),
         ),
     };
-    let is_inside = host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    let is_inside = host.to_ascii_lowercase().strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
     let of_host = is_inside.then(|| {
         record(
             host,

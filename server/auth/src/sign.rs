@@ -97,13 +97,14 @@ impl SignedFields {
     pub(crate) fn select(header: &[u8], also: &[&'static str]) -> Self {
         let fields: Vec<Field<'_>> = header::fields(header).collect();
         let mut selected = Self { names: Vec::new(), canonical: Vec::new() };
+        // Listed once more, beyond the most that are signed, it would call for one that is there and not signed.
         for name in NEVER_TO_BE_ADDED {
-            selected.add(&fields, name);
-            selected.names.push(name);
+            if selected.add(&fields, name) < MAX_OF_ONE_NAME {
+                selected.names.push(name);
+            }
         }
         for name in NEVER_TO_BE_DOUBLED {
-            let there = selected.add(&fields, name);
-            if (1..MAX_OF_ONE_NAME).contains(&there) {
+            if (1..MAX_OF_ONE_NAME).contains(&selected.add(&fields, name)) {
                 selected.names.push(name);
             }
         }

@@ -99,6 +99,7 @@ impl Signing {
     /// The store can't be read.
     pub fn writing_domain(&self, hostname: &str, to: &Address) -> Result<Option<Domain>, StoreError> {
         let domains: Vec<Domain> = self.store.domains()?.into_iter().map(|domain| domain.name).collect();
+        let hostname = hostname.to_ascii_lowercase();
         let holds_host = |domain: &&Domain| {
             let host = hostname.strip_suffix(domain.as_str());
             host.is_some_and(|host| host.is_empty() || host.ends_with('.'))

@@ -38,7 +38,10 @@ impl Keeper {
     /// Runs until `shutdown` turns true: looks every hour, and often while new keys wait to be seen.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         loop {
-            let looked = self.look(Timestamp(jiff::Timestamp::now().as_second())).await;
+            let looked = tokio::select! {
+                _ = shutdown.wait_for(|closing| *closing) => return,
+                looked = self.look(Timestamp(jiff::Timestamp::now().as_second())) => looked,
+            };
             if let Err(error) = &looked {
                 tracing::error!("the signing keys can't be looked after: {error}");
             }

@@ -135,6 +135,15 @@ fn endless_headers_are_signed_in_bounded_time() {
     assert_eq!(fields.matches("List-Post").count(), MAX_OF_ONE_NAME);
 }
 
+#[test]
+fn what_is_there_too_often_to_be_signed_breaks_no_signature() {
+    for (name, count) in [("To", MAX_OF_ONE_NAME - 1), ("To", MAX_OF_ONE_NAME), ("Sender", MAX_OF_ONE_NAME + 10)] {
+        let many = [format!("{name}: x@y.test\r\n").repeat(count).into_bytes(), HEADER.to_vec()].concat();
+        let (message, referee) = signed(&many, BODY);
+        assert_eq!(referee.dkim(&message), ["pass home.test ms202611r", "pass home.test ms202611e"], "{count} {name}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
