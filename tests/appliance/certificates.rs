@@ -240,6 +240,20 @@ fn acme_asks_only_for_what_the_files_do_not_cover_and_plain_http_leads_to_https(
 }
 
 #[test]
+fn files_for_another_name_do_not_keep_the_mail_host_from_its_own() {
+    let names = Names::new(&[&here(HOST)]);
+    let pebble = Pebble::start_new(names.server(), 5, A_YEAR);
+    let site = Site { files: true, http: None, https: Some(pebble.https) };
+    let mut served = Served::prepare_site(MAILSTEAD, None, site, &(pebble.config() + &names.config()));
+    mailstead_tests::postfix::make_certificate(served.certificate().parent().unwrap(), "other.test");
+    served.start();
+    wait_for("the mail host's certificate", served.ports.imaps, HOST, &pebble.root());
+    assert!(shown(served.ports.imaps, "other.test", &served.certificate()).is_some());
+    assert_eq!(standing(&served, HOST).unwrap()["source"], "acme");
+    assert_eq!(standing(&served, "every other name").unwrap()["source"], "files");
+}
+
+#[test]
 fn files_are_shown_when_they_change_and_stay_shown_when_they_can_not_be_read() {
     let site = Site { files: true, http: None, https: None };
     let mut served = Served::prepare_site(MAILSTEAD, None, site, "");

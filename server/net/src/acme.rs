@@ -45,6 +45,8 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const SAVE_AGAIN: i64 = 60;
 /// A warning that is repeated more often is not read.
 const WARN_EVERY: i64 = 24 * 60 * 60;
+/// The name under which a certificate is told of that is shown only to those who ask for a name without one.
+const OTHERS: &str = "every other name";
 /// Top-level domains no public authority certifies (RFC 2606, 6761, 6762, 8375, 9476, and ICANN's `internal`).
 const PRIVATE_ENDS: [&str; 10] =
     ["test", "example", "invalid", "localhost", "local", "internal", "home.arpa", "lan", "alt", "onion"];
@@ -228,12 +230,18 @@ impl Keeper {
         let states = self.states();
         let mut list: Vec<Standing> = states.values().map(|state| Standing::of_record(&state.record)).collect();
         drop(states);
-        let mail_host_has_one =
-            list.iter().any(|standing| standing.name == self.0.hostname && standing.expires.is_some());
-        if self.0.fallback != Fallback::SelfSigned || !mail_host_has_one {
-            let trouble = list.iter().position(|standing| standing.name == self.0.hostname).map(|at| list.remove(at));
-            let shown = self.0.certificates.fallback();
-            list.push(Standing::of_fallback(&self.0.hostname, self.0.fallback, shown.first(), trouble));
+        let host = &self.0.hostname;
+        let asked = list.iter().position(|standing| standing.name == *host);
+        let has_its_own = asked.is_some_and(|at| list.get(at).is_some_and(|standing| standing.expires.is_some()));
+        let shown = self.0.certificates.fallback();
+        match (has_its_own, self.0.fallback) {
+            (true, Fallback::SelfSigned) => {}
+            // Files that are not for the mail host's name.
+            (true, other) => list.push(Standing::of_fallback(OTHERS, other, shown.first(), None)),
+            (false, fallback) => {
+                let asked = asked.map(|at| list.remove(at));
+                list.push(Standing::of_fallback(host, fallback, shown.first(), asked));
+            }
         }
         list.sort_by_key(|standing| (standing.name != self.0.hostname, standing.name.clone()));
         list

@@ -135,7 +135,8 @@ fn issuer(name: &X509Name<'_>) -> String {
     let organization = first(name.iter_organization().filter_map(|part| part.as_str().ok()).collect());
     let common = first(name.iter_common_name().filter_map(|part| part.as_str().ok()).collect());
     let parts: Vec<String> = organization.into_iter().chain(common).collect();
-    if parts.is_empty() { "nobody named".to_owned() } else { parts.join(", ") }
+    let text: String = parts.join(", ").chars().filter(|c| !c.is_control()).collect();
+    if text.is_empty() { "nobody named".to_owned() } else { text }
 }
 
 #[cfg(test)]
