@@ -39,7 +39,7 @@ impl Exchange {
             Ok((letter, judgement)) => {
                 let header = checks.without_forgeries(letter.header());
                 let (fields, found, told) = match &judgement {
-                    Some(judgement) => (judgement.fields.clone(), Some(judgement.found()), judgement.told.clone()),
+                    Some(judgement) => (judgement.fields.clone(), judgement.found(), judgement.told.clone()),
                     None => Default::default(),
                 };
                 let edit = move |_: &Letter| {

@@ -69,9 +69,11 @@ impl Judgement {
         Some(reply.into())
     }
 
-    /// What we vouch for where it is sent on.
-    pub(crate) fn found(&self) -> Found {
-        Found { results: self.verdict.results.clone(), chain: self.verdict.arc.chain }
+    /// What we vouch for where it is sent on. Nothing while DNS does not say whether the chain is whole: our seal would
+    /// call it broken for ever.
+    pub(crate) fn found(&self) -> Option<Found> {
+        let arc = &self.verdict.arc;
+        (!arc.undecided).then(|| Found { results: self.verdict.results.clone(), chain: arc.chain })
     }
 
     /// As it is kept.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mailstead_auth::check::Disposition;
+use mailstead_message::dsn::Recipient;
 use mailstead_message::received::{From, Protocol, Received};
 use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, LocalPart, TraceId, header};
@@ -562,17 +563,9 @@ impl Arrival {
             return Ok(None);
         }
         let trace = self.reception.trace();
-        let receipt = Notice {
-            hostname: &self.reception.policy.hostname,
-            from: &self.envelope.from,
-            sender,
-            trace,
-            at: self.at,
-            header: head,
-            recipients: owed.into_iter().map(receipt::about).collect(),
-            told: format!("This is our receipt to {sender} for message {}, as was asked for.", self.envelope.trace),
-        };
-        let made = receipt.make(&self.reception.signing, route)?;
+        let what = format!("This is our receipt to {sender} for message {}, as was asked for.", self.envelope.trace);
+        let about = owed.into_iter().map(receipt::about).collect();
+        let made = self.notice(sender, trace, head, about, what).make(&self.reception.signing, route)?;
         tell(
             &made.as_ref().map_or_else(
                 || "but has no such address here".to_owned(),
@@ -580,6 +573,19 @@ impl Arrival {
             ),
         );
         Ok(made)
+    }
+
+    /// A notice to the sender about some of the recipients.
+    fn notice<'a>(
+        &'a self,
+        sender: &'a Address,
+        trace: TraceId,
+        header: &'a [u8],
+        recipients: Vec<Recipient<'a>>,
+        told: String,
+    ) -> Notice<'a> {
+        let (hostname, from) = (&self.reception.policy.hostname, &self.envelope.from);
+        Notice { hostname, from, sender, trace, at: self.at, header, recipients, told }
     }
 
     /// Our `Received` field. Of who submits, it says nothing but that they logged in.

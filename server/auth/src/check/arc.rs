@@ -35,6 +35,8 @@ pub struct ArcVerdict {
     pub chain: Chain,
     /// Why it failed.
     pub why: String,
+    /// It failed only because DNS did not answer, and may be whole: nobody should be told for good that it is broken.
+    pub undecided: bool,
     /// Who sealed it, first to last, when it is whole.
     pub sealers: Vec<String>,
     /// What the first of them saw, when it is whole: the value of its ARC-Authentication-Results.
@@ -52,7 +54,18 @@ impl ArcVerdict {
     }
 
     fn failed(why: &str) -> Self {
-        Self { chain: Chain::Failed, why: why.to_owned(), sealers: Vec::new(), first_results: Vec::new() }
+        Self { chain: Chain::Failed, why: why.to_owned(), ..Self::none() }
+    }
+
+    fn none() -> Self {
+        let (sealers, first_results) = (Vec::new(), Vec::new());
+        Self { chain: Chain::None, why: String::new(), undecided: false, sealers, first_results }
+    }
+
+    /// A link's signature is not good.
+    fn unproved(what: &str, finding: &Finding) -> Self {
+        let undecided = finding.outcome == Outcome::TempError;
+        Self { undecided, ..Self::failed(&format!("{what}: {}", finding.why)) }
     }
 }
 
@@ -80,16 +93,15 @@ pub(super) fn shape(header: &Header<'_>, now: i64) -> Option<Canonicalization> {
 
 /// Judges the chain (RFC 8617 5.2).
 pub(super) async fn check(inquiry: &Inquiry<'_>, header: &Header<'_>, body: &BodyHashes, now: i64) -> ArcVerdict {
-    let none = ArcVerdict { chain: Chain::None, why: String::new(), sealers: Vec::new(), first_results: Vec::new() };
     let sets = match sets(header) {
-        Ok(sets) if sets.is_empty() => return none,
+        Ok(sets) if sets.is_empty() => return ArcVerdict::none(),
         Ok(sets) => sets,
         Err(why) => return ArcVerdict::failed(&why),
     };
-    let Some(newest) = sets.last() else { return none };
+    let Some(newest) = sets.last() else { return ArcVerdict::none() };
     let signature = match Signature::read(newest.message, true, now) {
         Ok(signature) => signature,
-        Err(finding) => return ArcVerdict::failed(&format!("the newest message signature: {}", finding.why)),
+        Err(finding) => return ArcVerdict::unproved("the newest message signature", &finding),
     };
     let seals = sets.iter().map(|set| (set.seal.selector.clone(), set.seal.domain.clone()));
     let wanted = seals.chain([(signature.selector.clone(), signature.domain.clone())]);
@@ -100,7 +112,7 @@ pub(super) async fn check(inquiry: &Inquiry<'_>, header: &Header<'_>, body: &Bod
         None => malformed("its key is missing"),
     };
     if proved.outcome != Outcome::Pass {
-        return ArcVerdict::failed(&format!("the newest message signature: {}", proved.why));
+        return ArcVerdict::unproved("the newest message signature", &proved);
     }
     for (number, set) in sets.iter().enumerate().rev() {
         let proved = match keys.get(&set.seal.selector, &set.seal.domain) {
@@ -112,13 +124,14 @@ pub(super) async fn check(inquiry: &Inquiry<'_>, header: &Header<'_>, body: &Bod
             None => malformed("its key is missing"),
         };
         if proved.outcome != Outcome::Pass {
-            return ArcVerdict::failed(&format!("the seal of {}: {}", set.seal.domain, proved.why));
+            return ArcVerdict::unproved(&format!("the seal of {}", set.seal.domain), &proved);
         }
     }
     let first = sets.first().map(|set| set.results.value).unwrap_or_default();
     ArcVerdict {
         chain: Chain::Passed(u32::try_from(sets.len()).unwrap_or(MAX_INSTANCE)),
         why: String::new(),
+        undecided: false,
         first_results: first.get(..MAX_RESULTS).unwrap_or(first).to_vec(),
         sealers: sets.into_iter().map(|set| set.seal.domain).collect(),
     }

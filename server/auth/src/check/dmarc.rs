@@ -210,9 +210,14 @@ async fn check_author(inquiry: &Inquiry<'_>, author: &Domain, proofs: &Proofs<'_
     let verdict = |outcome, why: &str| DmarcVerdict::new(outcome, why, Some(author.clone()));
     let walk = match walk(inquiry, author.as_str()).await {
         Ok(walk) => walk,
-        // Whatever the policy may be, it would be satisfied.
-        Err(_) if proofs.exact(author) => return verdict(Outcome::Pass, "its policy could not be looked up"),
-        Err(error) => return verdict(Outcome::TempError, &format!("its policy can't be looked up now: {error}")),
+        Err(error) => {
+            let (dkim_aligned, spf_aligned) = proofs.exact(author);
+            // Whatever the policy may be, it is satisfied when the very domain is proved.
+            let proved = dkim_aligned || spf_aligned;
+            let outcome = if proved { Outcome::Pass } else { Outcome::TempError };
+            let why = format!("its policy can't be looked up now: {error}");
+            return DmarcVerdict { dkim_aligned, spf_aligned, ..verdict(outcome, &why) };
+        }
     };
     let organisation = organisation(&walk, author.as_str()).unwrap_or_else(|| author.as_str().to_owned());
     let at = |name: &str| walk.iter().find(|(found, _)| found == name);
@@ -252,12 +257,11 @@ struct Alignment {
 }
 
 impl Proofs<'_> {
-    /// True when the very domain is proved.
-    fn exact(&self, author: &Domain) -> bool {
-        let signed = self.dkim.looked_at.iter();
-        let signed = signed.filter(|verdict| verdict.finding.outcome == Outcome::Pass);
-        signed.into_iter().any(|verdict| verdict.domain == author.as_str())
-            || (self.spf.result == SpfResult::Pass && self.spf.domain == author.as_str())
+    /// Whether the very domain is proved, by a signature and by SPF.
+    fn exact(&self, author: &Domain) -> (bool, bool) {
+        let mut good = self.dkim.looked_at.iter().filter(|verdict| verdict.finding.outcome == Outcome::Pass);
+        let signed = good.any(|verdict| verdict.domain == author.as_str());
+        (signed, self.spf.result == SpfResult::Pass && self.spf.domain == author.as_str())
     }
 
     /// RFC 9989 4.4, 5.3.

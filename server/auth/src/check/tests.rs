@@ -284,3 +284,39 @@ async fn a_name_that_does_not_lead_back_is_none() {
         assert_eq!(reverse.name.map(|name| name.to_string()).as_deref(), name);
     }
 }
+
+#[tokio::test]
+async fn a_chain_that_dns_says_nothing_of_is_not_called_broken() {
+    let sealed = Signer::new().seal(1, "list.test", "mx.list.test; dmarc=pass header.from=world.test", LETTER);
+    let table = world("").failing("s1._domainkey.list.test");
+    let verdict = judge(&table, &visit("198.51.100.1", "list@list.test"), &sealed).await;
+    assert_eq!((verdict.arc.chain, verdict.arc.undecided), (Chain::Failed, true));
+    let broken = sealed.replace("Hello  Alice", "Pay me");
+    let verdict = judge(&world(""), &visit("198.51.100.1", "list@list.test"), &broken).await;
+    assert_eq!((verdict.arc.chain, verdict.arc.undecided), (Chain::Failed, false));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_header_is_judged_without_panic(
+        fields in proptest::collection::vec(
+            (
+                "(DKIM-Signature|ARC-Seal|ARC-Message-Signature|ARC-Authentication-Results|From|Authentication-Results|X)",
+                "([ivabdshclxtqz]|bh|cv)?[=: ;]{0,2}[a-z0-9=;:/@<>\\(\\)\", \t.\u{e4}-]{0,40}",
+            ),
+            0..12,
+        ),
+        junk in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+    ) {
+        let mut header: Vec<u8> = fields.iter().flat_map(|(name, value)| format!("{name}: {value}\r\n").into_bytes()).collect();
+        header.extend(junk);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let text = String::from_utf8_lossy(&header).into_owned();
+        let verdict = runtime.block_on(judge(&world(""), &visit("192.0.2.7", "bob@world.test"), &text));
+        let field = format!("Authentication-Results: mail.home.test;\r\n\t{}\r\n", verdict.results);
+        proptest::prop_assert!(field.is_ascii() && field.lines().all(|line| line.len() < 998), "{}", field);
+        proptest::prop_assert_eq!(mailstead_message::header::fields(field.as_bytes()).count(), 1);
+        let told = verdict.words(&[]);
+        proptest::prop_assert!(told.iter().all(|sentence| !sentence.contains(char::is_control)), "{:?}", told);
+    }
+}

@@ -10,7 +10,6 @@ use mailstead_smtp::server::RcptTo;
 use mailstead_store::{Acceptance, StoreError, StoryEvent};
 
 use super::{Arrival, Relay};
-use crate::receipt::Notice;
 use crate::way::Way;
 use crate::{Lead, Letter, Refusal};
 
@@ -69,19 +68,11 @@ impl Arrival {
             return Ok(None);
         };
         let trace = self.reception.trace();
-        let notice = Notice {
-            hostname: &self.reception.policy.hostname,
-            from: &self.envelope.from,
-            sender,
-            trace,
-            at: self.at,
-            header: head,
-            recipients,
-            told: format!(
-                "This is our report to {sender} on recipients of message {} who can't get it.",
-                self.envelope.trace
-            ),
-        };
+        let what = format!(
+            "This is our report to {sender} on recipients of message {} who can't get it.",
+            self.envelope.trace
+        );
+        let notice = self.notice(sender, trace, head, recipients, what);
         let made = notice.make(&self.reception.signing, self.reception.store().route(sender)?)?;
         let text = match &made {
             Some(_) => format!("{sender} is told who was left out (message {trace})."),
