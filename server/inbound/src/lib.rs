@@ -22,6 +22,7 @@ mod reception;
 mod refusal;
 mod reports;
 mod returns;
+mod routing;
 mod signing;
 mod story;
 mod way;
