@@ -101,14 +101,15 @@ mod tests {
     fn what_is_missing_is_added_and_what_is_private_removed() {
         let date = "Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n";
         let id = "Message-ID: <0000000000001@mail.home.test>\r\n";
+        let to = "To: Recipients not shown:;\r\n";
         for (header, expected) in [
-            ("Subject: x\r\n\r\n", format!("From: <alice@home.test>\r\n{id}{date}Subject: x\r\n\r\n")),
-            ("\r\n", format!("From: <alice@home.test>\r\n{id}{date}\r\n")),
-            ("", format!("From: <alice@home.test>\r\n{id}{date}\r\n")),
+            ("Subject: x\r\n\r\n", format!("From: <alice@home.test>\r\n{id}{date}{to}Subject: x\r\n\r\n")),
+            ("\r\n", format!("From: <alice@home.test>\r\n{id}{date}{to}\r\n")),
+            ("", format!("From: <alice@home.test>\r\n{id}{date}{to}\r\n")),
             (
                 "Date: d\r\nBcc: bob@world.test,\r\n carol@home.test\r\nReturn-Path: <x>\r\nfrom: a@b.test\r\n\
                  Message-id: <m>\r\n\r\n",
-                "Date: d\r\nfrom: a@b.test\r\nMessage-id: <m>\r\n\r\n".to_owned(),
+                format!("{to}Date: d\r\nfrom: a@b.test\r\nMessage-id: <m>\r\n\r\n"),
             ),
         ] {
             assert_eq!(completed(header), expected, "{header:?}");
