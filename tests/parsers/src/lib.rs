@@ -15,6 +15,7 @@ mod pop3;
 mod report;
 mod smtp;
 mod smtp_session;
+mod sts;
 
 pub use address::address;
 pub use imap::imap_command;
@@ -23,6 +24,7 @@ pub use pop3::pop3_command;
 pub use report::report;
 pub use smtp::smtp_command;
 pub use smtp_session::smtp_session;
+pub use sts::sts_policy;
 
 /// Feeds a parser whatever bytes there are, and panics when it breaks a promise.
 pub type Check = fn(&[u8]);
@@ -36,6 +38,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("address", address),
     ("mime", mime),
     ("report", report),
+    ("sts_policy", sts_policy),
 ];
 
 /// Panics if the text could end a line or steer a terminal.

@@ -18,7 +18,7 @@ use fetch::NotFetched;
 
 pub use fetch::PATH;
 pub(crate) use fetch::connect_https;
-pub use policy::{Malformed, Pattern, Policy};
+pub use policy::{Malformed, Pattern, Policy, record_id};
 
 /// After a policy could not be fetched it is not asked for again so soon, in seconds (RFC 8461 3.3).
 const RETRY_AFTER: i64 = 5 * 60;
@@ -76,7 +76,7 @@ pub(crate) async fn standing(context: &Context, domain: &Domain) -> Standing {
     let now = context.now();
     let kept = kept(context, domain, now).await;
     let id = match context.dns.txt(&format!("_mta-sts.{domain}")).await {
-        Ok(answer) => policy::id_of(&answer.records).map_err(|error| (TlsResult::StsPolicyInvalid, error.to_string())),
+        Ok(answer) => record_id(&answer.records).map_err(|error| (TlsResult::StsPolicyInvalid, error.to_string())),
         Err(DnsError::NoName | DnsError::NoRecords) => Ok(None),
         Err(error) => Err((TlsResult::StsPolicyFetchError, format!("its MTA-STS record can't be found: {error}"))),
     };

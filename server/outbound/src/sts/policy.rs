@@ -142,7 +142,7 @@ impl fmt::Display for Pattern {
 ///
 /// # Errors
 /// There are several, or its id is not one.
-pub(super) fn id_of(records: &[Vec<u8>]) -> Result<Option<String>, Malformed> {
+pub fn record_id(records: &[Vec<u8>]) -> Result<Option<String>, Malformed> {
     let mut ours = records.iter().filter(|record| is_sts(record));
     let Some(record) = ours.next() else { return Ok(None) };
     if ours.next().is_some() {
@@ -252,7 +252,7 @@ mod tests {
             let own = Policy::own(mode, "Mail.Home.test");
             assert_eq!(Policy::parse(&own.to_string()).unwrap(), own);
             assert_eq!(own.allows("mail.home.test"), mode != StsMode::None);
-            assert_eq!(id_of(&[own.record().into_bytes()]).unwrap().unwrap(), own.id());
+            assert_eq!(record_id(&[own.record().into_bytes()]).unwrap().unwrap(), own.id());
         }
         let id = |mode| Policy::own(mode, "mail.home.test").id();
         assert_ne!(id(StsMode::Enforce), id(StsMode::Testing));
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn there_is_one_record_with_an_id_or_none() {
-        let found = |texts: &[&str]| id_of(&texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>());
+        let found = |texts: &[&str]| record_id(&texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>());
         assert_eq!(found(&["v=STSv1; id=2016;"]).unwrap().unwrap(), "2016");
         assert_eq!(found(&["v=spf1 -all", "v=STSv1 ;x=1; id = aB9 "]).unwrap().unwrap(), "aB9");
         assert_eq!(found(&[]).unwrap(), None);
@@ -275,6 +275,6 @@ mod tests {
         ] {
             assert!(found(wrong).is_err(), "{wrong:?}");
         }
-        assert!(id_of(&[b"v=STSv1; id=\xff".to_vec()]).is_err());
+        assert!(record_id(&[b"v=STSv1; id=\xff".to_vec()]).is_err());
     }
 }
