@@ -9,7 +9,7 @@ use crate::dns::Tlsa;
 use crate::verify::{Flaw, Look, TlsFault, by_authorities};
 
 /// Records looked at; who publishes more means ill.
-const MAX_RECORDS: usize = 50;
+const MAX_RECORDS: usize = 20;
 /// Certificates of a chain looked at.
 const MAX_CHAIN: usize = 16;
 

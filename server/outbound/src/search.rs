@@ -234,18 +234,11 @@ impl<'a> Search<'a> {
         }
         let found = match literal {
             Some(address) => Ok((vec![address], false)),
-            None => self.context.dns.addresses(host).await.map(|answer| (answer.records, answer.secure)),
+            None => self.addresses_of(host).await,
         };
         let (found, secure) = match found {
-            Ok((found, secure)) if !found.is_empty() => (found, secure),
-            Ok(_) | Err(DnsError::NoName | DnsError::NoRecords) => {
-                let text = format!("{shown} has no address in the DNS");
-                return self.trouble(Misfortune::permanent((5, 4, 4), host, text), told);
-            }
-            Err(what @ (DnsError::Bogus(_) | DnsError::Temporary(_))) => {
-                let text = format!("the address of {shown} can't be found: {what}");
-                return self.trouble(Misfortune::temporary((4, 4, 3), host, text), told);
-            }
+            Ok(found) => found,
+            Err(trouble) => return self.trouble(trouble, told),
         };
         if let Place::Domain(domain) = &self.destination.place {
             let ours =
@@ -273,6 +266,21 @@ impl<'a> Search<'a> {
             } else {
                 let text = format!("{shown} [{address}] is passed over: that address is not of the public internet");
                 self.trouble(Misfortune::temporary((4, 4, 4), host, text), told);
+            }
+        }
+    }
+
+    /// A host's addresses, and whether nobody can have forged them.
+    async fn addresses_of(&self, host: &str) -> Result<(Vec<IpAddr>, bool), Misfortune> {
+        let shown = host.escape_debug();
+        match self.context.dns.addresses(host).await {
+            Ok(answer) if !answer.records.is_empty() => Ok((answer.records, answer.secure)),
+            Ok(_) | Err(DnsError::NoName | DnsError::NoRecords) => {
+                Err(Misfortune::permanent((5, 4, 4), host, format!("{shown} has no address in the DNS")))
+            }
+            Err(what @ (DnsError::Bogus(_) | DnsError::Temporary(_))) => {
+                let text = format!("the address of {shown} can't be found: {what}");
+                Err(Misfortune::temporary((4, 4, 3), host, text))
             }
         }
     }

@@ -55,7 +55,7 @@ impl FromStr for StsMode {
 pub struct StsPolicy {
     /// The id DNS gave it.
     pub id: String,
-    /// The policy file, parsed successfully once.
+    /// The policy, as a file.
     pub text: String,
     /// When it was fetched.
     pub fetched: Timestamp,

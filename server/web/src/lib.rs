@@ -3,7 +3,7 @@
 //! [`control`] is the operator's side: the same requests work over a running server's unix socket and on a
 //! stopped server's store. [`http`] serves the pages of `admin-ui` over plain HTTP and HTTPS.
 //!
-//! **Invariants:** the only room that knows axum and hyper; pages come from `admin-ui` and have no I/O of their own; whatever
+//! **Invariants:** the only room that knows axum; pages come from `admin-ui` and have no I/O of their own; whatever
 //! an operator can do here the command line can do, through the same [`control::Operator`].
 //!
 //! Start reading at [`control::Request`].

@@ -32,8 +32,8 @@ pub(super) struct NotFetched {
     pub(super) text: String,
 }
 
-/// A policy and the file it was read from.
-pub(super) async fn fetch(context: &Context, domain: &Domain) -> Result<(Policy, String), NotFetched> {
+/// Fetches a domain's policy.
+pub(super) async fn fetch(context: &Context, domain: &Domain) -> Result<Policy, NotFetched> {
     let limit = context.patience.policy;
     match timeout(limit, within(context, domain)).await {
         Ok(result) => result,
@@ -41,14 +41,14 @@ pub(super) async fn fetch(context: &Context, domain: &Domain) -> Result<(Policy,
     }
 }
 
-async fn within(context: &Context, domain: &Domain) -> Result<(Policy, String), NotFetched> {
+async fn within(context: &Context, domain: &Domain) -> Result<Policy, NotFetched> {
     let host = format!("mta-sts.{domain}");
     let stream = connect(context, &host).await?;
     let file = https::get(stream, &host, PATH, MAX_FILE).await.map_err(failed)?;
     read(file)
 }
 
-fn read(file: Fetched) -> Result<(Policy, String), NotFetched> {
+fn read(file: Fetched) -> Result<Policy, NotFetched> {
     match file.status {
         200 => {}
         300..400 => return Err(failed(format!("its host answers with a redirection ({})", file.status))),
@@ -60,8 +60,7 @@ fn read(file: Fetched) -> Result<(Policy, String), NotFetched> {
         return Err(invalid(format!("it is not plain text but \"{}\"", shown.escape_debug())));
     }
     let text = String::from_utf8(file.body).map_err(|_| invalid("it is not text"))?;
-    let policy = Policy::parse(&text).map_err(|error| invalid(error.to_string()))?;
-    Ok((policy, text))
+    Policy::parse(&text).map_err(|error| invalid(error.to_string()))
 }
 
 /// `text/plain`, whatever its parameters. A host that names no type at all is believed: what it sent is parsed anyway.

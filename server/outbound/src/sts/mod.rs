@@ -180,10 +180,10 @@ async fn refetched(context: &Context, domain: &Domain, id: String, now: Timestam
         return Err(failure);
     }
     match fetch::fetch(context, domain).await {
-        Ok((parsed, text)) => {
+        Ok(parsed) => {
             context.sts.forget(domain);
             let expires = Timestamp(now.0.saturating_add(i64::from(parsed.max_age)));
-            let policy = StsPolicy { id, text, fetched: now, expires };
+            let policy = StsPolicy { id, text: parsed.to_string(), fetched: now, expires };
             // Without a place to keep it, it is good for now.
             if let Err(error) = context.store.keep_sts_policy(domain, policy.clone()).await {
                 tracing::warn!(%domain, "an MTA-STS policy can't be kept: {error}");
