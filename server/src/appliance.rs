@@ -202,6 +202,7 @@ struct House {
     dns: Arc<dyn Dns>,
     /// `None`: strangers' mail is taken as it comes.
     checks: Option<CheckPolicy>,
+    signs: bool,
     site: http::Site,
     stopped: watch::Receiver<bool>,
 }
@@ -226,6 +227,7 @@ impl House {
             spool,
             limits: config.limits.clone(),
             dns: Arc::clone(&parts.dns),
+            signs: config.delivery.sign,
             checks: config.checks.enabled.then(|| CheckPolicy {
                 received_spf: config.checks.received_spf,
                 trusted_relays: config.checks.trusted_relays.clone(),
@@ -276,7 +278,7 @@ impl House {
         let (store, gate) = (self.store.clone(), Arc::clone(&self.gate));
         let handler: Arc<dyn server::Handler> = match role {
             Role::Exchange => Arc::new(self.exchange(store, policy, gate)),
-            Role::Submission => Arc::new(Submission::new(store, policy, gate)),
+            Role::Submission => Arc::new(Submission::new(store, policy, gate).signing(self.signs)),
         };
         let stopped = self.stopped.clone();
         let turned_away = Arc::clone(&config);

@@ -162,6 +162,8 @@ pub(crate) struct Delivery {
     pub port: u16,
     /// Deliver to loopback and private addresses too: for a LAN or an experiment.
     pub allow_private: bool,
+    /// Sign what your people send with their domain's keys (DKIM): off only where a relay signs it.
+    pub sign: bool,
     /// Deliveries at once.
     pub concurrency: usize,
     /// Connections at once to one destination.
@@ -173,7 +175,14 @@ pub(crate) struct Delivery {
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { port: 25, allow_private: false, concurrency: 32, per_destination: 4, own_addresses: Vec::new() }
+        Self {
+            port: 25,
+            allow_private: false,
+            sign: true,
+            concurrency: 32,
+            per_destination: 4,
+            own_addresses: Vec::new(),
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use mailstead_tests::process::proportional_tree_kib;
 use mailstead_tests::served::{self, Served};
 use mailstead_tests::{Dovecot, Imap, Postfix, Smtp, Wire};
 
+use crate::delivery::Letters;
+
 /// The mail domain both are final for.
 pub(crate) const DOMAIN: &str = "kept.test";
 /// People who get the deliveries, in turn; and one whose mailbox is read.
@@ -51,7 +53,7 @@ pub(crate) struct Memory {
 impl Pair {
     /// Starts both, with the same people.
     pub(crate) fn start(binary: &Path) -> Self {
-        Self { ours: mailstead(binary), theirs: debian() }
+        Self { ours: mailstead(binary, "Mailstead", LIKE_WITH_LIKE), theirs: debian() }
     }
 
     /// Mailstead, then the others.
@@ -65,11 +67,17 @@ impl Pair {
     }
 }
 
-fn mailstead(binary: &Path) -> Contestant {
+/// What Postfix does not do in Debian's configuration, Mailstead does not do beside it: what that costs is measured by
+/// itself (see `price`).
+const LIKE_WITH_LIKE: &str =
+    "[dns]\nservers = [\"127.0.0.1:9\"]\n[checks]\nenabled = false\n[delivery]\nsign = false\n";
+
+/// Mailstead with these further lines of configuration.
+pub(crate) fn mailstead(binary: &Path, name: &'static str, further: &str) -> Contestant {
     let binary = binary.to_str().expect("a path in UTF-8");
     // All clients share one address here.
-    let further = "[limits]\nsessions_per_address = 2000\n[dns]\nservers = [\"127.0.0.1:9\"]\n";
-    let mut served = Served::prepare(binary, None, further);
+    let further = format!("[limits]\nsessions_per_address = 2000\n{further}");
+    let mut served = Served::prepare(binary, None, &further);
     for name in PEOPLE.iter().skip(2).chain([&READER]) {
         let password = served::password(name) + "\n";
         served.command().args(["account", "add", &format!("{name}@{DOMAIN}")]).input(password).run();
@@ -77,7 +85,7 @@ fn mailstead(binary: &Path) -> Contestant {
     served.start();
     let (ports, certificate) = (served.ports, served.certificate());
     Contestant {
-        name: "Mailstead",
+        name,
         smtp: ports.smtp,
         submissions: (ports.submissions, certificate.clone()),
         imaps: (ports.imaps, certificate),
@@ -126,6 +134,16 @@ impl Contestant {
         let mut imap = Imap::connect_tls(*port, served::HOST, certificate);
         imap.login(&format!("{READER}@{DOMAIN}"), &served::password(READER));
         imap
+    }
+
+    /// Gives the reader the first of these letters, as the world would.
+    pub(crate) fn give(&self, letters: &Letters) {
+        let mut data = Vec::new();
+        letters.write(0, &mut data);
+        let reply = self
+            .exchange()
+            .and_then(|mut smtp| smtp.try_send_ready("sender@other.test", &[&format!("{READER}@{DOMAIN}")], &data));
+        assert_eq!(reply.as_ref().ok().map(|reply| reply.code), Some(250), "{}: {reply:?}", self.name);
     }
 
     /// Messages taken that are not in a mailbox yet.

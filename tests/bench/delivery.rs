@@ -22,7 +22,7 @@ const SEVERAL: usize = 50;
 
 /// How messages come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
+pub(crate) enum Style {
     Several,
     One,
     Submission,
@@ -37,21 +37,33 @@ pub(crate) fn measure(pair: &Pair, wish: &Wish, table: &mut Table) {
         (Style::Submission, "submission under TLS"),
     ] {
         for sessions in [1, 8, 64] {
-            let mut rates: [Vec<Rate>; 2] = Default::default();
-            for _ in 0..wish.turns {
-                for (side, rates) in pair.both().into_iter().zip(&mut rates) {
-                    let rate = deliver(side, &letters, style, sessions, wish.span);
-                    eprintln!("{what}, sessions: {sessions}, {}: {rate:?}", side.name);
-                    rates.push(rate);
-                }
-            }
-            let [ours, theirs] = rates.map(|mut rates| {
-                rates.sort_by(|a, b| a.delivered.total_cmp(&b.delivered));
-                middle(rates)
-            });
+            let [ours, theirs] = compare(pair.both(), &letters, style, what, sessions, wish);
             table.rate(what, sessions, ours, theirs);
         }
     }
+}
+
+/// The middle one of each side's turns.
+pub(crate) fn compare(
+    sides: [&Contestant; 2],
+    letters: &Letters,
+    style: Style,
+    what: &str,
+    sessions: usize,
+    wish: &Wish,
+) -> [Rate; 2] {
+    let mut rates: [Vec<Rate>; 2] = Default::default();
+    for _ in 0..wish.turns {
+        for (side, rates) in sides.into_iter().zip(&mut rates) {
+            let rate = deliver(side, letters, style, sessions, wish.span);
+            eprintln!("{what}, sessions: {sessions}, {}: {rate:?}", side.name);
+            rates.push(rate);
+        }
+    }
+    rates.map(|mut rates| {
+        rates.sort_by(|a, b| a.delivered.total_cmp(&b.delivered));
+        middle(rates)
+    })
 }
 
 /// Fills the reader's mailbox with this many messages.
@@ -81,22 +93,37 @@ pub(crate) fn fill(side: &Contestant, recipient: &str, count: usize) {
     drain(side);
 }
 
-struct Letters(Vec<(Vec<u8>, usize)>);
+/// Messages ready for the wire, and where their number goes.
+pub(crate) struct Letters(Vec<(Vec<u8>, usize)>);
 
 impl Letters {
-    fn make() -> Self {
-        let letter = |seed: usize| {
-            let subject = format!("letter {}", String::from_utf8_lossy(PLACE));
-            let from = format!("alice@{DOMAIN}");
-            let data =
-                ready_for_the_wire(&Letter::new(&from, "you@kept.test", &subject).filled(SIZE, seed as u64).bytes());
+    /// Letters from alice.
+    pub(crate) fn make() -> Self {
+        let from = format!("alice@{DOMAIN}");
+        let subject = format!("letter {}", String::from_utf8_lossy(PLACE));
+        Self::of(|seed| Letter::new(&from, "you@kept.test", &subject).filled(SIZE, seed).bytes())
+    }
+
+    /// Letters from the world, signed by `sign`; the number goes into a field that it does not cover.
+    pub(crate) fn signed(sign: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        let number = [b"X-Number: ", PLACE, b"\r\n"].concat();
+        Self::of(|seed| {
+            let letter = Letter::new("sender@other.test", "you@kept.test", &format!("letter {seed}"));
+            [number.as_slice(), &sign(&letter.filled(SIZE, seed).bytes())].concat()
+        })
+    }
+
+    fn of(letter: impl Fn(u64) -> Vec<u8>) -> Self {
+        let ready = |seed| {
+            let data = ready_for_the_wire(&letter(seed));
             let place = data.windows(PLACE.len()).position(|w| w == PLACE).expect("the place for the number");
             (data, place)
         };
-        Self((0..BODIES).map(letter).collect())
+        Self((0..BODIES as u64).map(ready).collect())
     }
 
-    fn write(&self, number: u64, data: &mut Vec<u8>) {
+    /// Writes the message with that number.
+    pub(crate) fn write(&self, number: u64, data: &mut Vec<u8>) {
         let (letter, place) = &self.0[number as usize % BODIES];
         data.clear();
         data.extend_from_slice(letter);

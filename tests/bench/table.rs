@@ -18,6 +18,7 @@ pub(crate) struct Rate {
 #[derive(Default)]
 pub(crate) struct Table {
     lines: Vec<[String; 4]>,
+    prices: Vec<[String; 4]>,
 }
 
 /// The one in the middle of a sorted list.
@@ -32,6 +33,17 @@ impl Table {
         let them = format!("{:.0} ({:.0} queued)", theirs.delivered, theirs.accepted);
         let plural = if sessions == 1 { "session" } else { "sessions" };
         self.line(format!("deliveries/s, {what}, {sessions} {plural}"), format!("{:.0}", ours.delivered), them, ratio);
+    }
+
+    /// Deliveries per second with something done to each message and without.
+    pub(crate) fn price(&mut self, what: &str, sessions: usize, [with, without]: [Rate; 2]) {
+        let plural = if sessions == 1 { "session" } else { "sessions" };
+        self.prices.push([
+            format!("deliveries/s, {what}, {sessions} {plural}"),
+            format!("{:.0}", with.delivered),
+            format!("{:.0}", without.delivered),
+            format!("{:.2}×", without.delivered / with.delivered),
+        ]);
     }
 
     /// Seconds; less is better.
@@ -72,7 +84,9 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| | Mailstead | Postfix + Dovecot | better by |\n|---|---:|---:|---:|")?;
-        self.lines.iter().try_for_each(|line| writeln!(f, "| {} |", line.join(" | ")))
+        self.lines.iter().try_for_each(|line| writeln!(f, "| {} |", line.join(" | ")))?;
+        writeln!(f, "\n| price of | with | without | costs |\n|---|---:|---:|---:|")?;
+        self.prices.iter().try_for_each(|line| writeln!(f, "| {} |", line.join(" | ")))
     }
 }
 

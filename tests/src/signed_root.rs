@@ -102,7 +102,7 @@ fn start_resolver(at: &Path, upstream: u16) -> (Ipv4Addr, Process) {
     let text = format!(
         "server:\n interface: {address}@53\n do-daemonize: no\n use-syslog: no\n chroot: \"\"\n username: \"\"\n \
          pidfile: \"\"\n directory: \"{at}\"\n do-not-query-localhost: no\n trust-anchor-file: \"{at}/anchor\"\n \
-         local-zone: \"test.\" nodefault\n module-config: \"validator iterator\"\n num-threads: 1\n\
+         local-zone: \"test.\" nodefault\n local-zone: \"127.in-addr.arpa.\" nodefault\n module-config: \"validator iterator\"\n num-threads: 1\n\
          remote-control:\n control-enable: no\nstub-zone:\n name: \".\"\n stub-addr: 127.0.0.1@{upstream}\n",
         at = at.display()
     );

@@ -20,12 +20,19 @@ const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// The house behind ports 465 and 587: a [`mailstead_smtp::server::Handler`].
 pub struct Submission {
     reception: Reception,
+    signs: bool,
 }
 
 impl Submission {
     /// Makes the house behind 465 and 587.
     pub fn new(store: Store, policy: Policy, gate: Arc<Gate>) -> Self {
-        Self { reception: Reception::new(store, policy, gate, Relay::LoggedIn) }
+        Self { reception: Reception::new(store, policy, gate, Relay::LoggedIn), signs: true }
+    }
+
+    /// Whether it signs (DKIM): not where a relay does.
+    pub fn signing(mut self, signs: bool) -> Self {
+        self.signs = signs;
+        self
     }
 
     async fn log_in(&self, client: &Client, credentials: Credentials) -> Result<Identity, Reply> {
@@ -82,12 +89,16 @@ impl Submission {
             author: envelope.from.reverse_path.clone().unwrap_or_else(|| identity.address.clone()),
             now: jiff::Timestamp::now().as_second(),
         };
-        let signing = self.reception.signing().clone();
+        let (signing, signs) = (self.reception.signing().clone(), self.signs);
         let edit = move |letter: &Letter| {
             completion::check_authors(letter.header(), |address: &Address| {
                 signing.store().may_send_as(AccountId(identity.account), address)
             })?;
             let header = completion.complete(letter.header());
+            if !signs {
+                let told = "It was not signed: delivery.sign is off.".to_owned();
+                return Ok(Edited { header, found: None, told: vec![told] });
+            }
             let domain = completion.domain(&header);
             let signature = signing.sign_letter(&domain, &header, letter, Timestamp(completion.now))?;
             Ok(Edited {

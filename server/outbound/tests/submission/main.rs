@@ -263,4 +263,12 @@ async fn a_letter_is_signed_in_the_name_of_its_author_whether_held_or_spooled() 
         assert!(house.inbox("carol@home.test").iter().any(|theirs| theirs.ends_with(&text)), "all get the same");
     }
     house.told("bob@world.test", "It was signed in the name of home.test (DKIM, with the keys ms202611r and").await;
+    // Where a relay signs, it is left to it.
+    let submission = Submission::new(house.store.clone(), policy(), house.gate.clone()).signing(false);
+    let mut alice = house.knock(Arc::new(submission), Role::Submission).await.greeted().await;
+    alice.expect(ALICE, "235 2.7.0").await;
+    assert!(alice.letter("<alice@home.test>", &["<dora@world.test>"], LETTER).await.starts_with("250 "));
+    house.told("dora@world.test", "It was not signed: delivery.sign is off.").await;
+    let unsigned = house.queue().into_iter().filter(|(_, text)| !text.contains("DKIM-Signature: ")).count();
+    assert_eq!(unsigned, 1);
 }
