@@ -1,12 +1,12 @@
 //! What the houses behind port 25 and behind submission do alike: ask where recipients lead, take a message in, tell
 //! its story.
 
+mod judged;
 mod left_out;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mailstead_auth::check::Disposition;
 use mailstead_message::dsn::Recipient;
 use mailstead_message::received::{From, Protocol, Received};
 use mailstead_message::report::ReportKind;
@@ -14,10 +14,7 @@ use mailstead_message::{Address, TraceId, header};
 use mailstead_net::Gate;
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Envelope, MailFrom, RcptTo};
-use mailstead_store::{
-    Acceptance, Delivery, Into, NewQueueEntry, Notify, Prepared, Route, SpecialUse, Store, StoreError, StoryEvent,
-    Timestamp,
-};
+use mailstead_store::{Acceptance, Prepared, Route, Store, StoreError, StoryEvent, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::forwarding::{Forwarding, Found};
@@ -396,36 +393,6 @@ impl Arrival {
             first.report = taken.report;
         }
         Ok(())
-    }
-
-    /// Deliveries to where the message belongs.
-    fn file(&self, mut deliveries: Vec<Delivery>) -> Vec<Delivery> {
-        if self.is_junk() {
-            for delivery in &mut deliveries {
-                delivery.into = Into::Special(SpecialUse::Junk);
-            }
-        }
-        deliveries
-    }
-
-    fn is_junk(&self) -> bool {
-        self.judgement.as_ref().is_some_and(|judgement| judgement.disposition == Disposition::Junk)
-    }
-
-    /// Queue entries that tell nobody what became of them when it is not sure whose reverse-path that is: what is
-    /// forwarded of a forger's mail must not bounce to whom he forged.
-    fn hush(&self, mut queue: Vec<NewQueueEntry>) -> Vec<NewQueueEntry> {
-        if !self.may_answer() {
-            let never = Notify { never: true, ..Notify::default() };
-            let recipients = queue.iter_mut().flat_map(|entry| &mut entry.recipients);
-            recipients.for_each(|recipient| recipient.notify = Some(never));
-        }
-        queue
-    }
-
-    /// Whether what is sent to the reverse-path reaches who sent the message, and nobody else.
-    fn may_answer(&self) -> bool {
-        self.judgement.as_ref().is_none_or(|judgement| judgement.verdict.may_be_answered())
     }
 
     fn story(&self, size: u64, head: &[u8], leads: &[Lead]) -> Vec<StoryEvent> {
