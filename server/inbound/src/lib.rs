@@ -2,7 +2,8 @@
 //!
 //! [`Exchange`] is the house behind port 25. What it has in common with submission (`mailstead-outbound`) is here too:
 //! [`Reception`] takes a message in, [`Letter`] is a message that may be too large for memory, [`Way`] says what each
-//! recipient becomes, [`post`] sends what we write ourselves.
+//! recipient becomes, [`Signing`] signs in our domains' names, [`post`] sends what we write ourselves. What aliases send
+//! on into the world gets a seal (`forwarding`) and a reverse-path of ours that leads back to its sender (`returns`).
 //!
 //! **Invariants:** a message is taken for all its recipients or for none, in one transaction, and the peer hears 250
 //! only after that is on disk. Every account and every remote address gets a message once, however many of its

@@ -28,6 +28,8 @@ use crate::{Judgement, Lead, Letter, Refusal, Signing, Way, trouble};
 
 /// Messages up to this size are prepared where they are: moving them to another thread costs as much.
 const PREPARED_IN_PLACE: u64 = 32 << 10;
+/// For that, they may have so many recipients: each may be an alias whose copy is sealed, which takes a millisecond.
+const FEW: usize = 10;
 /// Larger ones prepared at once: each takes a processor and some megabytes.
 const PREPARED_AT_ONCE: usize = 4;
 /// Letters read as reports at once: whoever sends bombs shall wait for each other, and nobody for them.
@@ -271,7 +273,8 @@ impl Reception {
     {
         let takes_report = |to: &RcptTo| ReportKind::taken_by(to.address.local()).is_some();
         let brings_report = arrival.envelope.recipients.iter().any(takes_report);
-        if !brings_report && parcel.is_small() {
+        let is_quick = parcel.is_small() && arrival.envelope.recipients.len() <= FEW;
+        if !brings_report && is_quick {
             return arrival.prepare(parcel, edit);
         }
         let queue = if brings_report { &self.reading_reports } else { &self.preparing };

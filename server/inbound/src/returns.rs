@@ -1,7 +1,7 @@
 //! Reverse-paths of our own, for what aliases send on into the world, and whom they stand for.
 //!
-//! Most senders fit into such an address ([`mailstead_auth::srs`]); one too long for that is remembered by the store,
-//! and the address names it.
+//! Most senders fit into such an address ([`mailstead_auth::srs`]); one too long for that, or beyond ASCII, is
+//! remembered by the store, and the address names it.
 
 use mailstead_auth::srs::{Srs, SrsError, VALID_DAYS, is_rewritten};
 use mailstead_message::{Address, LocalPart, ReversePath};
@@ -25,8 +25,10 @@ pub(crate) fn outward(
         return Ok(Some(sender.clone()));
     }
     let srs = srs(store)?;
-    if let Some(rewritten) = srs.forward(sender, alias.domain(), now.0) {
-        return Ok(Some(rewritten));
+    // A name beyond ASCII would keep the copy from every server without SMTPUTF8.
+    let rewritten = srs.forward(sender, alias.domain(), now.0).filter(|rewritten| !rewritten.needs_smtputf8());
+    if rewritten.is_some() {
+        return Ok(rewritten);
     }
     let token = srs.token(sender);
     store.remember_sender(&token, sender, now);

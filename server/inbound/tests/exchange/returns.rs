@@ -47,7 +47,7 @@ async fn a_report_on_a_forward_goes_to_its_author_and_nobody_elses_does() {
 }
 
 #[tokio::test]
-async fn a_sender_too_long_for_an_address_is_remembered() {
+async fn a_sender_too_long_for_an_address_or_beyond_ascii_is_remembered() {
     let house = House::build().await;
     house.alias("out@home.test", &["eve@far.test"]).await;
     let long = format!("{}@eu-west-1.amazonses.test", "0".repeat(60));
@@ -57,6 +57,14 @@ async fn a_sender_too_long_for_an_address_is_remembered() {
     let reply = guest(&house).await.letter("<>", &[&format!("<{}>", path.to_uppercase())], LETTER).await;
     assert!(reply.starts_with("250 "), "{reply}");
     assert_eq!(recipients(&latest(&house)), [long]);
+
+    let utf8 = "<j\u{f6}rg@world.test> SMTPUTF8";
+    assert!(guest(&house).await.letter(utf8, &["<out@home.test>"], LETTER).await.starts_with("250 "));
+    let entry = latest(&house);
+    let path = entry.reverse_path.unwrap();
+    assert!(path.to_string().starts_with("return=") && !entry.smtputf8, "{path}");
+    let original = mailstead_inbound::original_sender(&house.store, &path, entry.created).unwrap();
+    assert_eq!(original, address("j\u{f6}rg@world.test"));
 }
 
 #[tokio::test]
