@@ -322,7 +322,7 @@ fn report(report: &ReportDetail) -> String {
     let (received, trace) = (&report.view.received, &report.trace);
     let proof = match &report.proved {
         Some(domain) => format!("proved to be from {domain}"),
-        None => "which is not proved, or no longer known to be".to_owned(),
+        None => "which is not proved: anybody may have sent it".to_owned(),
     };
     text += &printable(&format!("(It came at {received} from {from}, {proof}, as message {trace}.)"));
     text

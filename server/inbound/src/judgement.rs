@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mailstead_auth::body::{Canonicalization, Digest};
-use mailstead_auth::check::{self, BodyHashes, Disposition, Inquiry, Origin, Verdict, Visit, shapes};
+use mailstead_auth::check::{self, BodyHashes, Disposition, Inquiry, Origin, Outcome, Verdict, Visit, shapes};
 use mailstead_message::{Domain, TraceId, header};
 use mailstead_net::Network;
 use mailstead_net::dns::Dns;
@@ -74,6 +74,11 @@ impl Judgement {
     pub(crate) fn found(&self) -> Option<Found> {
         let arc = &self.verdict.arc;
         (!arc.undecided).then(|| Found { results: self.verdict.results.clone(), chain: arc.chain })
+    }
+
+    /// The domain the letter is proved to be from (DMARC).
+    pub(crate) fn proved_author(&self) -> Option<&Domain> {
+        self.verdict.dmarc.author.as_ref().filter(|_| self.verdict.dmarc.outcome == Outcome::Pass)
     }
 
     /// As it is kept.

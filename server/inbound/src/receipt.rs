@@ -4,7 +4,7 @@ use mailstead_message::dsn::{Action, Recipient, Report};
 use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, Domain, TraceId};
 use mailstead_smtp::server::{Body, MailFrom};
-use mailstead_store::{Acceptance, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent, Timestamp};
+use mailstead_store::{Acceptance, Brought, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent, Timestamp};
 
 use crate::reports::Bringer;
 use crate::{Lead, Letter, Signing, Way};
@@ -75,8 +75,9 @@ fn report_to_us(
 ) -> Result<Acceptance, StoreError> {
     let letter =
         Letter::open(Body::Memory(message)).map_err(|refused| StoreError::Invalid(refused.reply().to_string()))?;
-    let (from, domain) = (&post.reverse_path.cloned(), post.to.domain());
-    let bringer = Bringer { letter: &letter, kind, domain, from, trace: post.trace, at: post.at };
+    let (from, proved) = (post.reverse_path.cloned(), post.author.cloned());
+    let brought = Brought { at: post.at, trace: post.trace, from, proved };
+    let bringer = Bringer { letter: &letter, kind, domain: post.to.domain(), brought };
     let taken = bringer.take(signing.store())?;
     let event = |text| StoryEvent { at: post.at, text, addresses: vec![post.to.clone()] };
     Ok(Acceptance {

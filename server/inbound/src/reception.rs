@@ -14,7 +14,7 @@ use mailstead_message::{Address, TraceId, header};
 use mailstead_net::Gate;
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Body, Client, Envelope, MailFrom, RcptTo};
-use mailstead_store::{Acceptance, Prepared, Route, Store, StoreError, StoryEvent, Timestamp};
+use mailstead_store::{Acceptance, Brought, Prepared, Route, Store, StoreError, StoryEvent, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::forwarding::{Forwarding, Found};
@@ -383,8 +383,10 @@ impl Arrival {
     ) -> Result<(), StoreError> {
         let wanted = leads.iter().find_map(|lead| Some((lead.reports?, lead.recipient.address.domain())));
         let Some((kind, domain)) = wanted else { return Ok(()) };
-        let (from, trace, at) = (&self.envelope.from.reverse_path, self.envelope.trace, self.at);
-        let taken = Bringer { letter, kind, domain, from, trace, at }.take(self.reception.store())?;
+        let (trace, at) = (self.envelope.trace, self.at);
+        let proved = self.judgement.as_ref().and_then(Judgement::proved_author).cloned();
+        let brought = Brought { at, trace, from: self.envelope.from.reverse_path.clone(), proved };
+        let taken = Bringer { letter, kind, domain, brought }.take(self.reception.store())?;
         self.tell(vec![taken.told], told);
         if acceptances.is_empty() {
             // Its story and the report are all that is kept.

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use mailstead_auth::report::{Findings, MAX_LETTER, Report, ReportKind, Unreadable, unpack};
-use mailstead_message::{Domain, ReversePath, TraceId};
-use mailstead_store::{NewReport, Store, StoreError, Timestamp};
+use mailstead_message::Domain;
+use mailstead_store::{Brought, NewReport, Store, StoreError};
 
 use crate::Letter;
 
@@ -15,9 +15,7 @@ pub(crate) struct Bringer<'a> {
     pub(crate) kind: ReportKind,
     /// The address's domain.
     pub(crate) domain: &'a Domain,
-    pub(crate) from: &'a ReversePath,
-    pub(crate) trace: TraceId,
-    pub(crate) at: Timestamp,
+    pub(crate) brought: Brought,
 }
 
 /// What became of it.
@@ -38,7 +36,7 @@ impl Bringer<'_> {
         match self.read()? {
             Ok(report) => self.keep(store, report),
             // The other end of our own reports: what could not be delivered, somebody's absence.
-            Err(_) if self.from.is_none() => Ok(Taken {
+            Err(_) if self.brought.from.is_none() => Ok(Taken {
                 report: None,
                 told: "It brings no report; as notices to this address are read by nobody, it is dropped.".to_owned(),
             }),
@@ -71,13 +69,12 @@ impl Bringer<'_> {
         let names: Vec<String> = domains.iter().map(Domain::to_unicode).collect();
         let (who, id) = (report.organisation.escape_debug(), report.id.escape_debug());
         let told = format!("It brings the report {id} of {who} on {kind} {}.", names.join(" and "));
-        let report = NewReport::new(self.at, self.trace, self.from.clone(), domains, report)?;
+        let report = NewReport::new(self.brought.clone(), domains, report)?;
         Ok(Taken { report: Some(report), told })
     }
 
     fn unreadable(&self, why: &str) -> Taken {
-        let about = (self.domain.clone(), self.kind);
-        let report = NewReport::unreadable(self.at, self.trace, self.from.clone(), about, why);
+        let report = NewReport::unreadable(self.brought.clone(), self.domain.clone(), self.kind, why);
         Taken { report: Some(report), told: format!("It should bring a report, but can't be read as one: {why}.") }
     }
 }

@@ -16,7 +16,7 @@ use mailstead_inbound::{Post, Signing, post};
 use mailstead_message::{Address, Domain, LocalPart, TraceId};
 use mailstead_net::dns::Dns;
 use mailstead_store::{Acceptance, Day, Store, StoreError, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -38,6 +38,8 @@ const SPREAD: i64 = 4 * 60 * 60;
 /// Sends the reports we owe.
 pub struct Reporter {
     context: Arc<Context>,
+    /// One round at a time: what goes out by HTTPS is written down after it has gone.
+    sending: Mutex<()>,
 }
 
 /// What became of one report.
@@ -85,7 +87,10 @@ impl Reporter {
     /// Makes one; nothing happens before [`Self::run`] or [`Self::send`].
     pub fn new(store: Store, dns: Arc<dyn Dns>, policy: Policy) -> Self {
         let (signing, patience) = (Signing::new(store.clone()), Patience::default());
-        Self { context: Arc::new(Context { store, signing, dns, policy, patience, sts: Failures::default() }) }
+        Self {
+            context: Arc::new(Context { store, signing, dns, policy, patience, sts: Failures::default() }),
+            sending: Mutex::new(()),
+        }
     }
 
     /// Sends what is due, day by day, until `shutdown` turns true.
@@ -107,6 +112,7 @@ impl Reporter {
     /// # Errors
     /// The store can't be read.
     pub async fn send(&self, day: Option<Day>) -> Result<Vec<Sent>, StoreError> {
+        let _turn = self.sending.lock().await;
         // What was counted a moment ago belongs to it.
         self.context.store.written().await?;
         let ended = Day(Day::of(self.context.now()).0.saturating_sub(1));

@@ -23,6 +23,19 @@ pub struct NewReport {
     body: Vec<u8>,
 }
 
+/// The letter that brought a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// When it came.
+    pub at: Timestamp,
+    /// Its trace.
+    pub trace: TraceId,
+    /// Its reverse-path.
+    pub from: ReversePath,
+    /// The domain it is proved to be from (DMARC); anybody can send a report in anybody's name.
+    pub proved: Option<Domain>,
+}
+
 /// A report as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportEntry {
@@ -35,12 +48,8 @@ pub struct ReportEntry {
 /// What a list shows of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// When it came.
-    pub received: Timestamp,
-    /// The letter that brought it.
-    pub trace: TraceId,
-    /// That letter's reverse-path.
-    pub from: ReversePath,
+    /// How it came.
+    pub brought: Brought,
     /// What it is about: domains of ours, or what is below them.
     pub domains: Vec<Domain>,
     /// Which report it is, or was to be.
@@ -71,35 +80,28 @@ impl NewReport {
     ///
     /// # Errors
     /// It can't be packed.
-    pub fn new(
-        received: Timestamp,
-        trace: TraceId,
-        from: ReversePath,
-        domains: Vec<Domain>,
-        report: Report,
-    ) -> Result<Self, StoreError> {
+    pub fn new(brought: Brought, domains: Vec<Domain>, report: Report) -> Result<Self, StoreError> {
         let kind = report.findings.kind();
         let gist = Ok(gist(&report));
-        let head = Head { received, trace, from, domains, kind, gist };
+        let head = Head { brought, domains, kind, gist };
         Ok(Self { head, body: pack(report)? })
     }
 
     /// One that can't be read, and why.
-    pub fn unreadable(
-        received: Timestamp,
-        trace: TraceId,
-        from: ReversePath,
-        about: (Domain, ReportKind),
-        why: &str,
-    ) -> Self {
-        let (domain, kind) = about;
+    pub fn unreadable(brought: Brought, domain: Domain, kind: ReportKind, why: &str) -> Self {
         let gist = Err(why.chars().take(MAX_REASON).collect());
-        Self { head: Head { received, trace, from, domains: vec![domain], kind, gist }, body: Vec::new() }
+        Self { head: Head { brought, domains: vec![domain], kind, gist }, body: Vec::new() }
     }
 
     /// What a list will show of it.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// True when the other, with its packed rows, is the same report sent again. The same name alone proves nothing:
+    /// whoever guesses it could keep the true one out.
+    pub(crate) fn is_again(&self, head: &Head, body: &[u8]) -> bool {
+        self.head.gist.is_ok() && self.head.kind == head.kind && self.head.gist == head.gist && self.body == body
     }
 
     pub(crate) fn record(&self) -> Result<Vec<u8>, StoreError> {
@@ -110,13 +112,12 @@ impl NewReport {
 impl Head {
     /// When what it tells began; when it came, if it can't be read.
     pub(crate) fn begin(&self) -> i64 {
-        self.gist.as_ref().map_or(self.received.0, |gist| gist.begin)
+        self.gist.as_ref().map_or(self.brought.at.0, |gist| gist.begin)
     }
 
-    /// True when the other is the same report, sent again.
-    pub(crate) fn is_again(&self, other: &Self) -> bool {
-        let name = |head: &Self| head.gist.clone().ok().map(|gist| (gist.organisation, gist.name));
-        self.kind == other.kind && name(self).is_some() && name(self) == name(other)
+    /// True when it can be read and who sent it is proved.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.gist.is_ok() && self.brought.proved.is_some()
     }
 }
 

@@ -70,14 +70,15 @@ impl Store {
     pub fn tallied(&self, kind: ReportKind, last: Day) -> Result<Vec<(Day, Domain)>, StoreError> {
         let table = self.shared().read()?.open_table(tallies(kind))?;
         let mut found: Vec<(Day, Domain)> = Vec::new();
-        for entry in table.range(..(last.0.saturating_add(1), "", &[][..]))? {
+        let end = (last.0.saturating_add(1), "", &[][..]);
+        let mut next = (0, String::new());
+        // From domain to domain, without a look at their rows.
+        while let Some(entry) = table.range((next.0, next.1.as_str(), &[u8::MAX][..])..end)?.next() {
             let (key, _) = entry?;
             let (day, name, _) = key.value();
-            if found.last().is_none_or(|(last, domain)| last.0 != day || domain.as_str() != name)
-                && let Ok(domain) = Domain::parse(name)
-            {
-                found.push((Day(day), domain));
-            }
+            next = (day, name.to_owned());
+            // Under the empty name stands how much there is of all.
+            found.extend(Domain::parse(name).ok().map(|domain| (Day(day), domain)));
         }
         Ok(found)
     }

@@ -78,8 +78,8 @@ async fn a_report_is_stored_as_one_and_its_story_says_so() {
     let sent = dmarc("home.test");
     let (_, reply) = send(&house, "<dmarc-reports@world.test>", &["<dmarc-reports@home.test>"], &sent).await;
     let [entry] = reports(&house).try_into().unwrap();
-    assert_eq!(entry.head.trace, trace(&reply));
-    assert_eq!(entry.head.from, Some(address("dmarc-reports@world.test")));
+    assert_eq!(entry.head.brought.trace, trace(&reply));
+    assert_eq!(entry.head.brought.from, Some(address("dmarc-reports@world.test")));
     let gist = entry.head.gist.unwrap();
     assert_eq!((gist.good, gist.bad, gist.organisation.as_str()), (3, 0, "world.test"));
     assert!(house.inbox("alice@home.test").is_empty());

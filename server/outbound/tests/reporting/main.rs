@@ -207,7 +207,7 @@ async fn what_strangers_send_in_our_own_name_is_reported_to_ourselves() {
     assert_eq!(world.fates().await, [sent_to("dmarc-reports@home.test")]);
     assert_eq!(world.queue().len(), 0, "it need not leave the house");
     let [entry] = world.store.reports(Some(&domain("home.test")), 10).unwrap().try_into().unwrap();
-    assert_eq!(entry.head.from, Address::parse("dmarc-reports@home.test").ok());
+    assert_eq!(entry.head.brought.from, Address::parse("dmarc-reports@home.test").ok());
     assert_eq!(entry.head.gist.unwrap().good, 1);
 }
 

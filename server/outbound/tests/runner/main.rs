@@ -10,4 +10,5 @@ mod retries;
 mod routes;
 mod server;
 mod sts;
+mod web_reports;
 mod world;

@@ -74,12 +74,25 @@ impl PolicyHost {
 
 async fn serve(mut stream: Stream, answer: Answer, heard: &Mutex<Vec<String>>) {
     let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
+    let header = loop {
+        if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+            return;
+        }
+        if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
+            break String::from_utf8(request[..end + 4].to_vec()).unwrap();
+        }
+    };
+    let length = header
+        .to_lowercase()
+        .split("content-length: ")
+        .nth(1)
+        .map_or(0, |rest| rest.split("\r\n").next().unwrap().parse::<usize>().unwrap());
+    while request.len() < header.len() + length {
         if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
             return;
         }
     }
-    heard.lock().unwrap().push(String::from_utf8(request).unwrap());
+    heard.lock().unwrap().push(header);
     match answer {
         Answer::Say(text) => {
             let _ = stream.write_all(text.as_bytes()).await;

@@ -10,8 +10,8 @@ use crate::{NewReport, StoreError, Timestamp};
 
 /// Reports kept about one domain: several years of what a household gets.
 const MAX_OF_DOMAIN: usize = 2_000;
-/// Those among them that can't be read: rubbish must not drive out what is true.
-const MAX_UNREADABLE: usize = 100;
+/// Those among them that can't be read or may be forged: rubbish must not drive out what is true.
+const MAX_DOUBTFUL: usize = 200;
 /// Reports dropped in one transaction.
 const AT_ONCE: usize = 200;
 
@@ -20,20 +20,20 @@ type Index<'t> = Table<'t, (&'static str, i64, u64), bool>;
 impl Change<'_> {
     /// Adds a report; nothing happens when it was here before.
     pub(super) fn add_report(&mut self, new: &NewReport) -> Result<(), StoreError> {
-        let (head, begin, readable) = (&new.head, new.head.begin(), new.head.gist.is_ok());
+        let (head, begin, sound) = (&new.head, new.head.begin(), new.head.is_sound());
         for domain in &head.domains {
             if self.has_report(domain, new)? {
                 return Ok(());
             }
         }
         for domain in &head.domains {
-            self.make_room(domain, readable)?;
+            self.make_room(domain, sound)?;
         }
         let id = self.next("report")?;
         self.write_side(v2::REPORTS)?.insert(id, new.record()?.as_slice())?;
         let mut index = self.write_side(v2::REPORT_DOMAINS)?;
         for domain in &head.domains {
-            index.insert((domain.as_str(), begin, id), readable)?;
+            index.insert((domain.as_str(), begin, id), sound)?;
         }
         Ok(())
     }
@@ -49,7 +49,7 @@ impl Change<'_> {
         let mut doomed = Vec::new();
         for entry in self.side(v2::REPORTS)?.iter()?.take(AT_ONCE) {
             let (id, value) = entry?;
-            if split(value.value())?.0.received.0 >= before.0 {
+            if split(value.value())?.0.brought.at.0 >= before.0 {
                 break;
             }
             doomed.push(id.value());
@@ -64,9 +64,9 @@ impl Change<'_> {
         let (name, begin) = (domain.as_str(), new.head.begin());
         for entry in index.range((name, begin, 0)..=(name, begin, u64::MAX))? {
             let id = entry?.0.value().2;
-            if let Some(value) = reports.get(id)?
-                && split(value.value())?.0.is_again(&new.head)
-            {
+            let Some(value) = reports.get(id)? else { continue };
+            let (head, body) = split(value.value())?;
+            if new.is_again(&head, body) {
                 return Ok(true);
             }
         }
@@ -74,13 +74,13 @@ impl Change<'_> {
     }
 
     /// Drops the oldest reports about a domain where there are too many.
-    fn make_room(&mut self, domain: &Domain, readable: bool) -> Result<(), StoreError> {
+    fn make_room(&mut self, domain: &Domain, sound: bool) -> Result<(), StoreError> {
         let mut known = of_domain(&self.side(v2::REPORT_DOMAINS)?, domain)?;
-        let limit = if readable {
+        let limit = if sound {
             MAX_OF_DOMAIN
         } else {
-            known.retain(|(_, readable)| !readable);
-            MAX_UNREADABLE
+            known.retain(|(_, sound)| !sound);
+            MAX_DOUBTFUL
         };
         let surplus = (known.len() + 1).saturating_sub(limit);
         known.into_iter().take(surplus).try_for_each(|(id, _)| self.drop_report(id))
@@ -99,11 +99,9 @@ impl Change<'_> {
     }
 }
 
-/// The reports about a domain and whether they can be read, oldest first.
+/// The reports about a domain and whether they are sound, oldest first.
 fn of_domain(index: &Index<'_>, domain: &Domain) -> Result<Vec<(u64, bool)>, StoreError> {
     let name = domain.as_str();
     let range = index.range((name, i64::MIN, 0)..=(name, i64::MAX, u64::MAX))?;
-    range
-        .map(|entry| entry.map(|(key, readable)| (key.value().2, readable.value())).map_err(StoreError::from))
-        .collect()
+    range.map(|entry| entry.map(|(key, sound)| (key.value().2, sound.value())).map_err(StoreError::from)).collect()
 }

@@ -49,19 +49,24 @@ fn report(name: &str, begin: i64, rows: Vec<(DmarcOutcome, u64)>) -> Report {
     }
 }
 
+fn brought(at: Timestamp, proved: Option<&str>) -> Brought {
+    let from = Address::parse("noreply@provider.test").ok();
+    Brought { at, trace: trace(1), from, proved: proved.map(domain) }
+}
+
 fn new(report: Report, domains: &[&str], came: Timestamp) -> NewReport {
     let domains = domains.iter().map(|name| domain(name)).collect();
-    NewReport::new(came, trace(1), Address::parse("noreply@provider.test").ok(), domains, report).unwrap()
+    NewReport::new(brought(came, Some("provider.test")), domains, report).unwrap()
+}
+
+/// As anybody may send it in the provider's name.
+fn forged(report: Report) -> NewReport {
+    NewReport::new(brought(CAME, None), vec![domain("home.test")], report).unwrap()
 }
 
 fn rubbish(number: i64, came: Timestamp) -> NewReport {
-    NewReport::unreadable(
-        Timestamp(came.0 + number),
-        trace(1),
-        None,
-        (domain("home.test"), ReportKind::Tls),
-        &format!("{number}"),
-    )
+    let brought = brought(Timestamp(came.0 + number), None);
+    NewReport::unreadable(brought, domain("home.test"), ReportKind::Tls, &format!("{number}"))
 }
 
 async fn add(world: &World, reports: impl IntoIterator<Item = NewReport>) {
@@ -107,14 +112,30 @@ async fn a_report_that_comes_again_is_kept_once() {
 }
 
 #[tokio::test]
+async fn whoever_guesses_a_reports_name_keeps_it_from_nobody() {
+    let world = World::new(options()).await;
+    add(&world, [forged(report("one", 1_700_000_000, Vec::new()))]).await;
+    let whole = report("one", 1_700_000_000, vec![(row(1, true), 30)]);
+    add(&world, [new(whole, &["home.test"], CAME)]).await;
+    let kept = world.store.reports(None, 10).unwrap();
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kept[0].head.brought.proved, Some(domain("provider.test")));
+}
+
+#[tokio::test]
 async fn rubbish_drives_out_rubbish_alone() {
     let world = World::new(options()).await;
     add(&world, [new(report("one", 1_600_000_000, Vec::new()), &["home.test"], CAME)]).await;
-    add(&world, (0..150).map(|number| rubbish(number, CAME))).await;
+    add(&world, (0..250).map(|number| rubbish(number, CAME))).await;
     let left = names(&world, Some("home.test"));
-    assert_eq!(left.len(), 101);
-    assert_eq!((left[0].as_str(), left[99].as_str(), left[100].as_str()), ("!149", "!50", "one"));
-    assert_eq!(names(&world, None).len(), 101);
+    assert_eq!(left.len(), 201);
+    assert_eq!((left[0].as_str(), left[199].as_str(), left[200].as_str()), ("!249", "!50", "one"));
+    assert_eq!(names(&world, None).len(), 201);
+    // Nor can reports of a far future that nobody proved to be theirs.
+    let far = |number: i64| report("far", 9_000_000_000_000_000_000 + number, Vec::new());
+    add(&world, (0..2_100).map(|number| forged(far(number)))).await;
+    let left = names(&world, Some("home.test"));
+    assert_eq!((left.len(), left.last().map(String::as_str)), (201, Some("one")));
 }
 
 #[tokio::test]

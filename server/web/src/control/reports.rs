@@ -5,7 +5,7 @@ mod words;
 use mailstead_message::Domain;
 use mailstead_message::report::ReportKind;
 use mailstead_outbound::Sent;
-use mailstead_store::{AuthResult, Day, Head, ReportEntry, StoreError, Timestamp};
+use mailstead_store::{Day, Head, ReportEntry, StoreError, Timestamp};
 
 use super::operator::{Operator, done, time};
 use super::protocol::{Answer, ReportDetail, ReportView, Request};
@@ -48,20 +48,13 @@ impl Operator {
             (None, Err(why)) => vec![format!("It can't be read as a report: {why}.")],
             (None, Ok(_)) => Vec::new(),
         };
-        let proved = self.proved(&head)?;
         Ok(Answer::Report(Box::new(ReportDetail {
-            proved,
-            trace: head.trace.to_string(),
+            proved: head.brought.proved.as_ref().map(Domain::to_unicode),
+            trace: head.brought.trace.to_string(),
             view: view(id, head),
             sentences,
             report,
         })))
-    }
-
-    /// The domain that the letter is proved to be from: anybody can send a report in anybody's name.
-    fn proved(&self, head: &Head) -> Result<Option<String>, StoreError> {
-        let verdict = self.store.verdict(head.trace)?.filter(|verdict| verdict.dmarc == AuthResult::Pass);
-        Ok(verdict.and_then(|verdict| verdict.author).map(|author| author.to_unicode()))
     }
 
     async fn send(&self, day: Option<&str>) -> Result<Answer, StoreError> {
@@ -93,8 +86,8 @@ fn view(id: u64, head: Head) -> ReportView {
     let at = |second: i64| time(Timestamp(second));
     ReportView {
         id,
-        received: time(head.received),
-        from: head.from.map(|address| address.to_string()),
+        received: time(head.brought.at),
+        from: head.brought.from.map(|address| address.to_string()),
         kind: kind(head.kind),
         domains: head.domains.iter().map(Domain::to_unicode).collect(),
         organisation: gist.as_ref().map(|gist| gist.organisation.clone()),
