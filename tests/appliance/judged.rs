@@ -1,7 +1,9 @@
 //! What others sign and break, and what home.test makes of it: told in `Authentication-Results`, obeyed on port 25.
 
 use mailstead_tests::letter::headers;
-use mailstead_tests::referees::{Dkimpy, OpenDkim, Signing, SigningKey, now, txt_line};
+use mailstead_tests::referees::{
+    Dkimpy, MethodResult, OpenDkim, Signing, SigningKey, authentication_results, now, txt_line,
+};
 use mailstead_tests::{Demo, Names, Reply};
 use tempfile::TempDir;
 
@@ -69,7 +71,7 @@ impl Court {
         self.demo.exchange("home.test").try_send(sender, &[ALICE], message).unwrap()
     }
 
-    /// Sends a message, has it taken, and gives what home.test found out about it: one text for each result.
+    /// Sends a message, has it taken, and gives what home.test found out about it.
     #[track_caller]
     fn judge(&self, subject: &str, message: &[u8]) -> Results {
         self.offer("someone@sender.test", message).expect(250);
@@ -78,34 +80,30 @@ impl Court {
     }
 }
 
-/// The results of one `Authentication-Results` field of home.test's.
+/// What home.test says in its `Authentication-Results`, as authres reads it.
 #[derive(Debug)]
-struct Results(Vec<String>);
+struct Results(Vec<MethodResult>);
 
 impl Results {
     #[track_caller]
     fn of(stored: &[u8]) -> Self {
-        let ours: Vec<String> = headers(stored, "Authentication-Results")
-            .into_iter()
-            .filter(|field| field.starts_with("mail.home.test;"))
-            .map(|field| field.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        assert_eq!(ours.len(), 1, "not one field of ours in\n{}", String::from_utf8_lossy(stored));
-        Self(ours[0].split(';').skip(1).map(|result| result.trim().to_owned()).collect())
+        let mut fields = authentication_results(stored);
+        fields.retain(|field| field.by == "mail.home.test");
+        assert_eq!(fields.len(), 1, "not one field of ours in\n{}", String::from_utf8_lossy(stored));
+        Self(fields.remove(0).results)
     }
 
-    /// The results of that method, such as `dkim`.
+    /// The results of that method, such as `dkim`: `pass`, `fail`, …
     fn by(&self, method: &str) -> Vec<&str> {
-        let prefix = format!("{method}=");
-        self.0.iter().filter(|result| result.starts_with(&prefix)).map(String::as_str).collect()
+        self.0.iter().filter(|one| one.method == method).map(|one| one.result.as_str()).collect()
     }
 
-    /// The first word of the one result of that method: `pass`, `fail`, …
+    /// The one result of that method.
     #[track_caller]
     fn one(&self, method: &str) -> &str {
         let all = self.by(method);
         assert_eq!(all.len(), 1, "{method} in {self:?}");
-        all[0][method.len() + 1..].split_whitespace().next().unwrap_or_default()
+        all[0]
     }
 }
 
@@ -153,7 +151,9 @@ fn every_canonicalization_and_algorithm_of_dkimpy_passes_for_every_shape_of_body
         let results = court.judge(subject, &signed);
         let dkim = results.by("dkim");
         assert_eq!(dkim.len(), signatures.len(), "{subject}: {results:?}");
-        assert!(dkim.iter().all(|result| result.starts_with("dkim=pass ")), "{subject}: {results:?}");
+        assert!(dkim.iter().all(|result| *result == "pass"), "{subject}: {results:?}");
+        let signed = results.0.iter().filter(|one| one.properties.get("header.d").is_some_and(|d| d == "sender.test"));
+        assert_eq!(signed.count(), signatures.len(), "{subject}: {results:?}");
         assert_eq!((results.one("dmarc"), results.one("arc")), ("pass", "none"), "{subject}: {results:?}");
     }
 }
@@ -193,8 +193,7 @@ fn what_was_changed_after_signing_fails_and_what_was_not_signed_may_change() {
         court.offer("someone@sender.test", &changed).expect(250);
         let stored = court.demo.imap(ALICE).wait_for("INBOX", &format!("{subject}\r\n"));
         let results = Results::of(&stored);
-        let dkim: Vec<&str> = results.by("dkim").iter().map(|r| r[5..].split(' ').next().unwrap()).collect();
-        assert_eq!(dkim, expected, "{what}: {results:?}");
+        assert_eq!(results.by("dkim"), expected, "{what}: {results:?}");
     }
     // Of two authors nobody knows which one a reader is shown.
     let signed =
