@@ -1,8 +1,9 @@
 //! What others sign and break, and what home.test makes of it: told in `Authentication-Results`, obeyed on port 25.
 
 use mailstead_tests::letter::headers;
+use mailstead_tests::postfix::Setup;
 use mailstead_tests::referees::{
-    Dkimpy, MethodResult, OpenDkim, Signing, SigningKey, authentication_results, now, txt_line,
+    Dkimpy, MethodResult, OpenDkim, OpenDkimMilter, Signing, SigningKey, authentication_results, now, txt_line,
 };
 use mailstead_tests::{Demo, Names, Reply};
 use tempfile::TempDir;
@@ -257,6 +258,25 @@ fn opendkims_old_hash_proves_nothing_any_more() {
     assert!(String::from_utf8_lossy(&signed).contains("a=rsa-sha1"), "{}", String::from_utf8_lossy(&signed));
     let results = court.judge("signed with sha1", &signed);
     assert_ne!(results.one("dkim"), "pass", "{results:?}");
+}
+
+#[test]
+fn what_postfix_sends_signed_by_opendkim_passes() {
+    let court = Court::open();
+    let home = court.demo.home().ports.smtp;
+    for way in ["simple/simple", "relaxed/relaxed"] {
+        let milter = OpenDkimMilter::signing("sender.test", "r1", &court.rsa, way);
+        let milters = format!("non_smtpd_milters = inet:127.0.0.1:{}\n", milter.port);
+        let postfix = Setup::new("sender.test", &[]).route("home.test", home).further(&milters).start();
+        let subject = format!("by OpenDKIM {way}");
+        let body = "Hello \tAlice,\r\n  \r\n.hidden\r\nall's well.\r\n\r\n\r\n";
+        postfix.sendmail("someone@sender.test", &[ALICE], &letter("someone@sender.test", &subject, body));
+        let stored = court.demo.imap(ALICE).wait_for("INBOX", &format!("Subject: {subject}\r\n"));
+        let results = Results::of(&stored);
+        assert_eq!((results.one("dkim"), results.one("dmarc")), ("pass", "pass"), "{way}: {results:?}");
+        let signature = headers(&stored, "DKIM-Signature").remove(0);
+        assert!(signature.contains(&format!("c={way};")), "{signature}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod spamassassin;
 pub use authres::{MethodResult, ResultsField, authentication_results};
 pub use dkimpy::{ArcVerdict, Dkimpy, Signature, Signing};
 pub use key::{SigningKey, txt_line};
-pub use opendkim::OpenDkim;
+pub use opendkim::{OpenDkim, OpenDkimMilter};
 pub use rspamd::{Judgement, Rspamd};
 pub use spamassassin::SpamAssassin;
 
