@@ -1,7 +1,10 @@
 //! What others sign and break, and what home.test makes of it: told in `Authentication-Results`, obeyed on port 25.
 
 use mailstead_tests::letter::headers;
-use mailstead_tests::referees::{Dkimpy, OpenDkim, Signing, SigningKey, now, txt_line};
+use mailstead_tests::postfix::Setup;
+use mailstead_tests::referees::{
+    Dkimpy, MethodResult, OpenDkim, OpenDkimMilter, Signing, SigningKey, authentication_results, now, txt_line,
+};
 use mailstead_tests::{Demo, Names, Reply};
 use tempfile::TempDir;
 
@@ -69,7 +72,7 @@ impl Court {
         self.demo.exchange("home.test").try_send(sender, &[ALICE], message).unwrap()
     }
 
-    /// Sends a message, has it taken, and gives what home.test found out about it: one text for each result.
+    /// Sends a message, has it taken, and gives what home.test found out about it.
     #[track_caller]
     fn judge(&self, subject: &str, message: &[u8]) -> Results {
         self.offer("someone@sender.test", message).expect(250);
@@ -78,34 +81,30 @@ impl Court {
     }
 }
 
-/// The results of one `Authentication-Results` field of home.test's.
+/// What home.test says in its `Authentication-Results`, as authres reads it.
 #[derive(Debug)]
-struct Results(Vec<String>);
+struct Results(Vec<MethodResult>);
 
 impl Results {
     #[track_caller]
     fn of(stored: &[u8]) -> Self {
-        let ours: Vec<String> = headers(stored, "Authentication-Results")
-            .into_iter()
-            .filter(|field| field.starts_with("mail.home.test;"))
-            .map(|field| field.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        assert_eq!(ours.len(), 1, "not one field of ours in\n{}", String::from_utf8_lossy(stored));
-        Self(ours[0].split(';').skip(1).map(|result| result.trim().to_owned()).collect())
+        let mut fields = authentication_results(stored);
+        fields.retain(|field| field.by == "mail.home.test");
+        assert_eq!(fields.len(), 1, "not one field of ours in\n{}", String::from_utf8_lossy(stored));
+        Self(fields.remove(0).results)
     }
 
-    /// The results of that method, such as `dkim`.
+    /// The results of that method, such as `dkim`: `pass`, `fail`, …
     fn by(&self, method: &str) -> Vec<&str> {
-        let prefix = format!("{method}=");
-        self.0.iter().filter(|result| result.starts_with(&prefix)).map(String::as_str).collect()
+        self.0.iter().filter(|one| one.method == method).map(|one| one.result.as_str()).collect()
     }
 
-    /// The first word of the one result of that method: `pass`, `fail`, …
+    /// The one result of that method.
     #[track_caller]
     fn one(&self, method: &str) -> &str {
         let all = self.by(method);
         assert_eq!(all.len(), 1, "{method} in {self:?}");
-        all[0][method.len() + 1..].split_whitespace().next().unwrap_or_default()
+        all[0]
     }
 }
 
@@ -153,7 +152,9 @@ fn every_canonicalization_and_algorithm_of_dkimpy_passes_for_every_shape_of_body
         let results = court.judge(subject, &signed);
         let dkim = results.by("dkim");
         assert_eq!(dkim.len(), signatures.len(), "{subject}: {results:?}");
-        assert!(dkim.iter().all(|result| result.starts_with("dkim=pass ")), "{subject}: {results:?}");
+        assert!(dkim.iter().all(|result| *result == "pass"), "{subject}: {results:?}");
+        let signed = results.0.iter().filter(|one| one.properties.get("header.d").is_some_and(|d| d == "sender.test"));
+        assert_eq!(signed.count(), signatures.len(), "{subject}: {results:?}");
         assert_eq!((results.one("dmarc"), results.one("arc")), ("pass", "none"), "{subject}: {results:?}");
     }
 }
@@ -193,8 +194,7 @@ fn what_was_changed_after_signing_fails_and_what_was_not_signed_may_change() {
         court.offer("someone@sender.test", &changed).expect(250);
         let stored = court.demo.imap(ALICE).wait_for("INBOX", &format!("{subject}\r\n"));
         let results = Results::of(&stored);
-        let dkim: Vec<&str> = results.by("dkim").iter().map(|r| r[5..].split(' ').next().unwrap()).collect();
-        assert_eq!(dkim, expected, "{what}: {results:?}");
+        assert_eq!(results.by("dkim"), expected, "{what}: {results:?}");
     }
     // Of two authors nobody knows which one a reader is shown.
     let signed =
@@ -258,6 +258,25 @@ fn opendkims_old_hash_proves_nothing_any_more() {
     assert!(String::from_utf8_lossy(&signed).contains("a=rsa-sha1"), "{}", String::from_utf8_lossy(&signed));
     let results = court.judge("signed with sha1", &signed);
     assert_ne!(results.one("dkim"), "pass", "{results:?}");
+}
+
+#[test]
+fn what_postfix_sends_signed_by_opendkim_passes() {
+    let court = Court::open();
+    let home = court.demo.home().ports.smtp;
+    for way in ["simple/simple", "relaxed/relaxed"] {
+        let milter = OpenDkimMilter::signing("sender.test", "r1", &court.rsa, way);
+        let milters = format!("non_smtpd_milters = inet:127.0.0.1:{}\n", milter.port);
+        let postfix = Setup::new("sender.test", &[]).route("home.test", home).further(&milters).start();
+        let subject = format!("by OpenDKIM {way}");
+        let body = "Hello \tAlice,\r\n  \r\n.hidden\r\nall's well.\r\n\r\n\r\n";
+        postfix.sendmail("someone@sender.test", &[ALICE], &letter("someone@sender.test", &subject, body));
+        let stored = court.demo.imap(ALICE).wait_for("INBOX", &format!("Subject: {subject}\r\n"));
+        let results = Results::of(&stored);
+        assert_eq!((results.one("dkim"), results.one("dmarc")), ("pass", "pass"), "{way}: {results:?}");
+        let signature = headers(&stored, "DKIM-Signature").remove(0);
+        assert!(signature.contains(&format!("c={way};")), "{signature}");
+    }
 }
 
 #[test]

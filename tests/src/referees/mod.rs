@@ -2,15 +2,17 @@
 //!
 //! All of them ask the DNS of the tiny internet (see [`crate::names::Names`]).
 
+mod authres;
 mod dkimpy;
 mod key;
 mod opendkim;
 mod rspamd;
 mod spamassassin;
 
+pub use authres::{MethodResult, ResultsField, authentication_results};
 pub use dkimpy::{ArcVerdict, Dkimpy, Signature, Signing};
 pub use key::{SigningKey, txt_line};
-pub use opendkim::OpenDkim;
+pub use opendkim::{OpenDkim, OpenDkimMilter};
 pub use rspamd::{Judgement, Rspamd};
 pub use spamassassin::SpamAssassin;
 
