@@ -78,6 +78,10 @@ pub struct Choice {
 }
 
 impl Choice {
+    fn words(&self) -> (&str, bool) {
+        (&self.told, self.whole)
+    }
+
     /// Looks around, for two seconds at most.
     ///
     /// # Errors
@@ -241,31 +245,13 @@ impl Drop for Chooser {
     }
 }
 
-/// Chooses, and goes on looking. What was proved once is never given up for less: who breaks our way to signatures must
-/// not find us believing without them.
+/// Chooses, and goes on looking.
 async fn look(settings: Settings, tell: watch::Sender<Option<Choice>>) {
     let mut missed = String::new();
     loop {
-        let known = tell.borrow().as_ref().map(|known| (known.told.clone(), known.whole));
-        let next = match (Choice::make(&settings).await, &known) {
-            (Ok(choice), Some((told, _))) if choice.told == *told => None,
-            (Ok(choice), Some((_, true))) if !choice.whole => {
-                let found = format!("what was chosen at start is kept, although now this was found: {}", choice.told);
-                tell_once(&mut missed, found);
-                None
-            }
-            (Ok(choice), _) => Some(choice),
-            (Err(error), _) => {
-                tell_once(&mut missed, format!("no name server can be chosen: {error}"));
-                None
-            }
-        };
-        if let Some(choice) = next {
-            match choice.whole {
-                true => tracing::info!("{}", choice.told),
-                false => tracing::warn!("{}", choice.told),
-            }
-            tell.send_replace(Some(choice));
+        match Choice::make(&settings).await {
+            Ok(found) => consider(found, &tell, &mut missed),
+            Err(error) => tell_once(&mut missed, format!("no name server can be chosen: {error}")),
         }
         let pause = match tell.borrow().as_ref().map(|choice| choice.whole) {
             None => CHECK_TIMEOUT,
@@ -273,6 +259,42 @@ async fn look(settings: Settings, tell: watch::Sender<Option<Choice>>) {
             Some(true) => LOOK_ON,
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+fn consider(found: Choice, tell: &watch::Sender<Option<Choice>>, missed: &mut String) {
+    // The known choice must not stay borrowed while another one is put in its place.
+    let verdict = judge(tell.borrow().as_ref().map(Choice::words), found.words());
+    match verdict {
+        Verdict::Same => {}
+        Verdict::Worse => {
+            tell_once(missed, format!("what was chosen before is kept, although now: {}", found.told));
+        }
+        Verdict::Take => {
+            match found.whole {
+                true => tracing::info!("{}", found.told),
+                false => tracing::warn!("{}", found.told),
+            }
+            tell.send_replace(Some(found));
+        }
+    }
+}
+
+/// What becomes of a choice when another one could be made.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Same,
+    Worse,
+    Take,
+}
+
+/// Judges by what is told, and by whether nothing is lost. What was proved once is never given up for less: who breaks
+/// our way to signatures must not find us believing without them.
+fn judge(known: Option<(&str, bool)>, found: (&str, bool)) -> Verdict {
+    match known {
+        Some(known) if known == found => Verdict::Same,
+        Some((_, true)) if !found.1 => Verdict::Worse,
+        _ => Verdict::Take,
     }
 }
 
@@ -291,5 +313,21 @@ impl Dns for Chooser {
     fn describe(&self) -> String {
         let choice = self.choice.borrow();
         choice.as_ref().map_or_else(|| "DNS: who can be asked is being found out.".to_owned(), |c| c.told.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_proved_once_is_never_given_up_for_less() {
+        let (proved, other, believed) = (("proved", true), ("another", true), ("believed", false));
+        assert_eq!(judge(None, believed), Verdict::Take);
+        assert_eq!(judge(Some(believed), ("believed otherwise", false)), Verdict::Take);
+        assert_eq!(judge(Some(believed), proved), Verdict::Take);
+        assert_eq!(judge(Some(proved), other), Verdict::Take);
+        assert_eq!(judge(Some(proved), proved), Verdict::Same);
+        assert_eq!(judge(Some(proved), believed), Verdict::Worse);
     }
 }

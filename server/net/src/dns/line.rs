@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures_util::Stream;
 use futures_util::stream::once;
 use hickory_resolver::config::{ConnectionConfig, ProtocolConfig};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::tcp::TcpClientStream;
 use hickory_resolver::net::xfer::{DnsExchange, DnsHandle, FirstAnswer};
-use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse, ResponseCode};
 use hickory_resolver::{ConnectionProvider, PoolContext};
 use tokio::sync::Mutex;
@@ -42,28 +42,12 @@ pub(super) struct Lines {
     /// How long an answer may take, on each way.
     pub patience: Duration,
     pub ways: Ways,
-    pub lost: Arc<AtomicU32>,
     pub runtime: TokioRuntimeProvider,
 }
 
 impl Lines {
     pub(super) fn new(port: Option<u16>, patience: Duration, ways: Ways) -> Self {
-        Self { port, patience, ways, lost: Arc::default(), runtime: TokioRuntimeProvider::default() }
-    }
-
-    /// True while UDP seems not to get through.
-    fn udp_is_lost(&self) -> bool {
-        let lost = self.lost.load(Ordering::Relaxed);
-        lost >= UDP_LOST && !lost.is_multiple_of(UDP_AGAIN)
-    }
-
-    fn udp_came(&self) {
-        self.lost.store(0, Ordering::Relaxed);
-    }
-
-    fn udp_went_missing(&self) {
-        // A long outage must not wrap around.
-        let _ = self.lost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |lost| Some(lost.saturating_add(1)));
+        Self { port, patience, ways, runtime: TokioRuntimeProvider::default() }
     }
 }
 
@@ -91,7 +75,7 @@ impl ConnectionProvider for Lines {
                 Some(connecting) => Some(connecting.await?),
                 None => None,
             };
-            Ok(Line { server, udp, tcp: Arc::default(), lines })
+            Ok(Line { server, udp, tcp: Arc::default(), lost: Arc::default(), lines })
         }))
     }
 
@@ -109,10 +93,27 @@ pub(super) struct Line {
     /// Nothing for a line that was asked for because UDP would not do.
     udp: Option<Exchange>,
     tcp: Arc<Mutex<Option<Exchange>>>,
+    /// Answers in a row that came by TCP alone.
+    lost: Arc<AtomicU32>,
     lines: Lines,
 }
 
 impl Line {
+    /// True while UDP seems not to get through.
+    fn udp_is_lost(&self) -> bool {
+        let lost = self.lost.load(Ordering::Relaxed);
+        lost >= UDP_LOST && !lost.is_multiple_of(UDP_AGAIN)
+    }
+
+    fn udp_came(&self) {
+        self.lost.store(0, Ordering::Relaxed);
+    }
+
+    fn udp_went_missing(&self) {
+        // A long outage must not wrap around.
+        let _ = self.lost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |lost| Some(lost.saturating_add(1)));
+    }
+
     async fn ask(&self, request: DnsRequest) -> Result<DnsResponse, NetError> {
         let response = self.ask_either_way(request.clone()).await?;
         if response.response_code != ResponseCode::FormErr || request.edns.is_none() {
@@ -127,8 +128,8 @@ impl Line {
     async fn ask_either_way(&self, request: DnsRequest) -> Result<DnsResponse, NetError> {
         let Some(udp) = &self.udp else { return self.ask_by_tcp(request).await };
         let both = self.lines.ways == Ways::Both;
-        if both && self.lines.udp_is_lost() {
-            self.lines.udp_went_missing();
+        if both && self.udp_is_lost() {
+            self.udp_went_missing();
             if let Ok(response) = self.ask_by_tcp(request.clone()).await {
                 return Ok(response);
             }
@@ -136,12 +137,12 @@ impl Line {
         match self.within(udp.send(request.clone()).first_answer()).await {
             Err(NetError::Timeout | NetError::Io(_)) if both => {
                 let response = self.ask_by_tcp(request).await?;
-                self.lines.udp_went_missing();
+                self.udp_went_missing();
                 Ok(response)
             }
             answered => {
                 if answered.is_ok() {
-                    self.lines.udp_came();
+                    self.udp_came();
                 }
                 answered
             }
@@ -183,12 +184,12 @@ impl Line {
 
     /// A server that refuses, fails or does not understand has said nothing of the name: another one may know.
     fn judge(&self, response: DnsResponse) -> Result<DnsResponse, NetError> {
-        match DnsError::from_response(response.clone()) {
-            Err(DnsError::ResponseCode(code)) => {
+        match response.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => Ok(response),
+            code => {
                 tracing::debug!(server = %self.server, %code, "a name server gives no answer");
                 Err(std::io::Error::other(format!("{} says: {code}", self.server)).into())
             }
-            _ => Ok(response),
         }
     }
 }

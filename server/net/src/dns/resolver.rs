@@ -24,8 +24,8 @@ use crate::BoxFuture;
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Aliases followed for one question.
 const MAX_ALIASES: usize = 8;
-/// Questions asked at once; further ones wait.
-const AT_ONCE: usize = 256;
+/// Questions asked at once; further ones wait. More than slow name servers of strangers can easily fill.
+const AT_ONCE: usize = 512;
 /// Proofs remembered.
 const PROOFS: usize = 4_096;
 

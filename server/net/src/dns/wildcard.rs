@@ -51,3 +51,36 @@ fn denies(owner: &Name, nsec: &NSEC, name: &Name) -> bool {
     let last = next <= owner;
     owner < name && (name < next || last) && !name.zone_of(next)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).unwrap()
+    }
+
+    fn shows(owner: &str, next: &str, types: &[RecordType], absent: &str) -> bool {
+        denies(&name(owner), &NSEC::new(name(next), types.iter().copied()), &name(absent))
+    }
+
+    #[test]
+    fn a_name_between_two_others_does_not_exist() {
+        let own = &[RecordType::A];
+        assert!(shows("a.test.", "c.test.", own, "b.test."));
+        assert!(shows("z.test.", "test.", own, "zz.test."), "after the last name");
+        assert!(!shows("a.test.", "c.test.", own, "a.test."), "the owner itself");
+        assert!(!shows("a.test.", "c.test.", own, "c.test."), "the next name");
+        assert!(!shows("a.test.", "c.test.", own, "d.test."), "outside");
+        assert!(!shows("a.test.", "x.b.test.", own, "b.test."), "something lies below it");
+    }
+
+    #[test]
+    fn a_delegation_says_nothing_of_what_is_below_it() {
+        assert!(!shows("a.test.", "c.test.", &[RecordType::NS], "b.a.test."));
+        assert!(!shows("a.test.", "c.test.", &[RecordType::DNAME], "b.a.test."));
+        assert!(shows("a.test.", "c.test.", &[RecordType::NS, RecordType::SOA], "b.a.test."));
+        assert!(shows("a.test.", "c.test.", &[RecordType::NS], "b.test."));
+    }
+}

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use hickory_server::proto::op::{Message, Query, ResponseCode};
+use hickory_server::proto::op::{Edns, Message, Query, ResponseCode};
 use hickory_server::proto::rr::rdata::TLSA;
 use hickory_server::proto::rr::{RData, Record, RecordType};
 
@@ -19,12 +19,12 @@ const HOST: &str = "mail A 192.0.2.1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"\n_2
 
 pub(crate) fn zones() -> Bind {
     let aliases = "www CNAME mail\nout CNAME mail.unsigned.test.\nlost CNAME nowhere.signed3.test.\n\
-                   away CNAME nowhere.unsigned.test.\n*.wild TXT \"any\"\nend CNAME mail.expired.test.\n";
+                   away CNAME nowhere.unsigned.test.\n*.wild TXT \"any\"\n*.alias CNAME mail\nend CNAME mail.expired.test.\n";
     let strange = "www CNAME mail\nin CNAME mail.signed.test.\ncircle CNAME circle2\ncircle2 CNAME circle\n\
                    lost CNAME nowhere.signed.test.\n";
     Bind::start(&[
         ("signed.test", &format!("{HOST}{aliases}"), Signed::Nsec),
-        ("signed3.test", &format!("{HOST}*.wild TXT \"any\"\n"), Signed::Nsec3),
+        ("signed3.test", &format!("{HOST}*.wild TXT \"any\"\n*.alias CNAME mail\n"), Signed::Nsec3),
         ("unsigned.test", &format!("{HOST}{strange}"), Signed::No),
         ("island.test", HOST, Signed::Island),
         ("expired.test", HOST, Signed::Expired),
@@ -135,6 +135,10 @@ async fn a_wildcard_is_secure_where_it_applies() {
         for zone in ["signed.test", "signed3.test"] {
             let name = format!("some.wild.{zone}");
             let answer = resolver.txt(&name).await.unwrap_or_else(|e| panic!("{how}: {name}: {e}"));
+            assert!(answer.secure, "{how}: {name}");
+            assert_eq!(resolver.ask(&name, Kind::A).await, Err(DnsError::NoRecords), "{how}: {name}");
+            let name = format!("two.labels.alias.{zone}");
+            let answer = resolver.ask(&name, Kind::A).await.unwrap_or_else(|e| panic!("{how}: {name}: {e}"));
             assert!(answer.secure, "{how}: {name}");
         }
     }
@@ -267,5 +271,59 @@ async fn many_proofs_of_one_zone_need_few_questions() {
             assert_eq!(nobody, Err(DnsError::NoName), "{zone}");
         }
         assert!(counting.asked() <= 60, "{zone}: {} questions", counting.asked());
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_parent_lets_nobody_pretend_an_unsigned_zone_below_a_signed_one() {
+    const TLSA_NAME: &str = "_25._tcp.mail.signed.optout.";
+    const CUT: &str = "mail.signed.optout.";
+    let bind = zones();
+    let anchors = Anchors::from_file(&bind.trust_anchor()).unwrap();
+    let to = bind.address();
+    // All the parent's true proofs, as its denials show them.
+    let mut asking = Message::query();
+    let mut extended = Edns::new();
+    extended.set_max_payload(4_096);
+    extended.enable_dnssec();
+    asking.edns = Some(extended);
+    let mut proofs: Vec<Record> = Vec::new();
+    for number in 0..40 {
+        let mut asked = asking.clone();
+        asked.metadata.id = number;
+        let owner = format!("some{number}.optout.");
+        for record in instead(&asked, &owner, RecordType::A, to).authorities {
+            if !proofs.contains(&record) {
+                proofs.push(record);
+            }
+        }
+    }
+    assert!(proofs.iter().filter(|record| record.record_type() == RecordType::NSEC3).count() >= 3);
+    for with_soa in [true, false] {
+        let proofs: Vec<Record> =
+            proofs.iter().filter(|record| with_soa || record.record_type() != RecordType::SOA).cloned().collect();
+        let liar = Fake::start(move |question, _| {
+            let about = query(question);
+            match about.query_type() {
+                RecordType::TLSA => denial(question, ResponseCode::NoError, CUT),
+                RecordType::NS if *about.name() == name(CUT) => {
+                    let server = RData::NS(hickory_server::proto::rr::rdata::NS(name("ns.liar.test.")));
+                    answer(question, vec![Record::from_rdata(name(CUT), 60, server)])
+                }
+                RecordType::NS if name(CUT).zone_of(about.name()) => denial(question, ResponseCode::NoError, CUT),
+                RecordType::DS if *about.name() == name(CUT) => {
+                    let mut lie = code(question, ResponseCode::NoError);
+                    lie.add_authorities(proofs.clone());
+                    lie
+                }
+                _ => relay(question, to),
+            }
+            .into()
+        })
+        .await;
+        let resolver = Resolver::proving_servers(&[liar.address], &anchors).unwrap();
+        let said = resolver.tlsa(TLSA_NAME).await;
+        assert!(matches!(said, Err(DnsError::Bogus(_))), "with SOA {with_soa}: {said:?}");
+        assert!(resolver.ask("mail.signed.optout", Kind::A).await.unwrap().secure);
     }
 }
