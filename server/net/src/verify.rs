@@ -155,6 +155,8 @@ pub(crate) fn by_authorities(
 
 /// Names of a certificate that are told; it may have hundreds.
 const NAMES_TOLD: usize = 5;
+/// Characters told of what is wrong with a certificate; its names and extensions may be as long as it likes.
+const MAX_TOLD: usize = 500;
 
 fn fault_of(error: &rustls::Error) -> TlsFault {
     let rustls::Error::InvalidCertificate(what) = error else {
@@ -180,9 +182,9 @@ fn fault_of(error: &rustls::Error) -> TlsFault {
         }
         CertificateError::BadSignature => (Flaw::NotTrusted, "the certificate's signature is wrong".to_owned()),
         CertificateError::BadEncoding => (Flaw::NotTrusted, "the certificate can't be read".to_owned()),
-        other => (Flaw::NotTrusted, format!("the certificate can't be trusted: {other}").escape_debug().to_string()),
+        other => (Flaw::NotTrusted, format!("the certificate can't be trusted: {}", other.to_string().escape_debug())),
     };
-    TlsFault { flaw, text }
+    TlsFault { flaw, text: text.chars().take(MAX_TOLD).collect() }
 }
 
 /// rustls writes `DnsName("mx.test")`.
@@ -253,5 +255,23 @@ impl ServerCertVerifier for Watch {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn a_certificates_names_are_told_harmlessly_and_never_at_length() {
+        let long = format!("DnsName(\"{}\")", "x".repeat(10_000));
+        let presented = vec!["DnsName(\"a.test\")".to_owned(), "DnsName(\"b\n\u{1b}[2J\")".to_owned(), long];
+        let expected = ServerName::try_from("mx.test").unwrap();
+        let error = CertificateError::NotValidForNameContext { expected, presented };
+        let fault = fault_of(&rustls::Error::InvalidCertificate(error));
+        assert_eq!(fault.flaw, Flaw::Name);
+        assert!(fault.text.starts_with("the certificate is for a.test, b\\n"), "{fault}");
+        assert!(fault.text.len() <= MAX_TOLD && !fault.text.contains(char::is_control), "{fault}");
     }
 }

@@ -36,6 +36,16 @@ impl Authority {
     }
 }
 
+/// A certificate as `openssl req -x509` makes it: its own authority, and nobody else's.
+pub(crate) fn self_made(host: &str) -> Shown {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let made = params.self_signed(&key).unwrap().der().clone();
+    let certificates = Certificates::new(vec![made.clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
+    Shown { certificates, certificate: made }
+}
+
 /// What a server shows.
 #[derive(Clone)]
 pub(crate) struct Shown {

@@ -3,7 +3,7 @@
 use mailstead_net::dns::{DnsError, Tlsa};
 use mailstead_store::{TlsPolicy, TlsResult};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, self_made};
 use crate::policy_host::Answer;
 use crate::server::{Server, Tls};
 use crate::world::{Sent, World};
@@ -54,6 +54,15 @@ async fn a_server_with_the_certificate_its_record_names_gets_the_letter() {
         "{outcome:?}"
     );
     assert_eq!((outcome.failure, count), (None, 1));
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_its_own_authority_will_do_when_its_record_names_it() {
+    let (world, server) = with_dane().await;
+    let shown = self_made("mx.world.test");
+    server.shows(&shown);
+    world.names.tlsa(RECORDS, Ok(vec![shown.tlsa()]));
+    assert!(tried(&world).await, "{}", last(&world));
 }
 
 #[tokio::test]

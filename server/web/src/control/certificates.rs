@@ -18,7 +18,7 @@ pub(super) fn expiring(keeper: Option<&Keeper>, store: &Store) -> Result<Vec<Str
 }
 
 /// The certificates of a running server, or what a stopped one has kept.
-fn standings(keeper: Option<&Keeper>, store: &Store) -> Result<Vec<Standing>, StoreError> {
+pub(super) fn standings(keeper: Option<&Keeper>, store: &Store) -> Result<Vec<Standing>, StoreError> {
     if let Some(keeper) = keeper {
         return Ok(keeper.standings());
     }

@@ -6,6 +6,7 @@ mod operator;
 mod protocol;
 mod reports;
 mod socket;
+mod sts;
 
 pub use operator::Operator;
 pub use protocol::{

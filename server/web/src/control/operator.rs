@@ -13,12 +13,12 @@ use mailstead_store::{
     StoreError, Story, StsMode, Timestamp,
 };
 
-use super::certificates;
 use super::keys;
 use super::protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
     SmarthostView, StatusView, StoryView,
 };
+use super::{certificates, sts};
 
 /// The most stories told at once: more is no answer to read.
 const MAX_STORIES: usize = 200;
@@ -182,21 +182,13 @@ impl Operator {
             }
             Request::StsMode { domain, mode } => {
                 self.store.set_sts_mode(&domain, mode).await?;
-                let name = domain.to_unicode();
-                done(match mode {
-                    StsMode::Enforce => format!(
-                        "Other servers deliver to {name} only with TLS and a valid certificate of this server. \
-                         Publish the new id: see the record at _mta-sts.{domain}."
-                    ),
-                    StsMode::Testing => format!(
-                        "Other servers deliver to {name} whatever its certificate is like, and report what is wrong. \
-                         Publish the new id: see the record at _mta-sts.{domain}."
-                    ),
-                    StsMode::None => format!(
-                        "{name} has no policy any more. Publish the new id all the same, and leave the record at \
-                         _mta-sts.{domain} for two weeks: servers that know the old policy would keep to it."
-                    ),
-                })
+                let mut sentence = sts::changed(&domain, mode);
+                if mode == StsMode::Enforce {
+                    for doubt in self.sts_doubts(&domain).await? {
+                        sentence += &format!("\nCareful: {doubt}");
+                    }
+                }
+                done(sentence)
             }
             _ => {
                 let views = self.store.domains()?.into_iter().map(|domain| self.domain_view(domain));
@@ -246,6 +238,14 @@ impl Operator {
             }
             _ => Ok(Answer::Accounts(self.store.accounts()?.into_iter().map(account_view).collect())),
         }
+    }
+
+    /// What speaks against a policy in force; nothing that can be told while the server is stopped.
+    async fn sts_doubts(&self, domain: &Domain) -> Result<Vec<String>, StoreError> {
+        let Some(host) = &self.hostname else { return Ok(Vec::new()) };
+        let policy = mailstead_outbound::sts::Policy::own(StsMode::Enforce, host);
+        let certificates = certificates::standings(self.certificates.as_ref(), &self.store)?;
+        Ok(sts::doubts(self.names.as_deref(), domain, &policy, host, &certificates).await)
     }
 
     fn domain_view(&self, domain: DomainRecord) -> Result<DomainView, StoreError> {
