@@ -1,7 +1,7 @@
 //! Judges no one here wrote, on what home.test sends: dkimpy, OpenDKIM, SpamAssassin and rspamd find it right and have
 //! nothing to say against it.
 
-use mailstead_tests::letter::headers;
+use mailstead_tests::letter::{contains, headers};
 use mailstead_tests::referees::{Arrival, Dkimpy, OpenDkim, Rspamd, Signing, SigningKey, SpamAssassin, now, txt_line};
 use mailstead_tests::sink::Taken;
 use mailstead_tests::wait::DELIVERY;
@@ -40,6 +40,8 @@ impl Post {
             ("_dmarc.sender.test", "v=DMARC1; p=reject"),
             ("s1._domainkey.sender.test", &stranger.record()),
             ("l1._domainkey.list.test", &stranger.record()),
+            ("_smtp._tls.away.test", "v=TLSRPTv1; rua=mailto:tls@away.test"),
+            ("_dmarc.away.test", "v=DMARC1; p=none; rua=mailto:dmarc@away.test"),
         ] {
             text += &txt_line(name, value);
         }
@@ -55,7 +57,7 @@ impl Post {
     #[track_caller]
     fn arrived(&self, part: &str) -> Taken {
         eventually(&format!("a letter with {part:?} leaves"), DELIVERY, || {
-            self.sink.taken().into_iter().find(|taken| mailstead_tests::letter::contains(&taken.message, part))
+            self.sink.taken().into_iter().find(|taken| contains(&taken.message, part))
         })
     }
 
@@ -253,6 +255,28 @@ fn assert_nothing_against(judge: &Rspamd, taken: &Taken, but: &[&str]) {
     assert!(against.is_empty(), "{against:?}\n{shown}");
     for proof in ["R_DKIM_ALLOW", "R_SPF_ALLOW", "DMARC_POLICY_ALLOW"] {
         assert!(judgement.symbols.contains_key(proof), "no {proof}: {shown}");
+    }
+}
+
+#[test]
+fn reports_on_tls_and_dmarc_are_proved_as_letters_are() {
+    let post = Post::open();
+    post.send("the boat", &letter("the boat", BODY));
+    let greeting = Letter::new(FRIEND, ALICE, "from away").bytes();
+    post.demo.exchange("home.test").send(FRIEND, &[ALICE], &greeting);
+    let judge = Rspamd::start(&post.names);
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    for (to, part) in [("tls@away.test", "report-type=\"tlsrpt\""), ("dmarc@away.test", "application/gzip")] {
+        let taken = eventually(&format!("a report to {to} leaves"), DELIVERY, || {
+            post.demo.command("home.test").args(["report", "send", "--day", &today]).run();
+            post.sink.taken().into_iter().find(|taken| taken.recipients == [to])
+        });
+        assert!(contains(&taken.message, part), "{}", String::from_utf8_lossy(&taken.message));
+        assert_signed(&post, to, &taken.message);
+        assert_nothing_against(&judge, &taken, &[]);
+        let rules = SpamAssassin::new(&post.names).judge(&taken.message, &Post::arrival(&taken));
+        let seen: Vec<&String> = rules.keys().collect();
+        assert_eq!(seen, SPAMASSASSIN_PROOFS, "{}", String::from_utf8_lossy(&taken.message));
     }
 }
 
