@@ -4,11 +4,12 @@
 //! [`Reception`] takes a message in, [`Letter`] is a message that may be too large for memory, [`Way`] says what each
 //! recipient becomes, [`Signing`] signs in our domains' names, [`post`] sends what we write ourselves. What aliases send
 //! on into the world gets a seal (`forwarding`) and a reverse-path of ours that leads back to its sender (`returns`).
+//! Reports about our domains are read and stored as such (`reports`).
 //!
 //! **Invariants:** a message is taken for all its recipients or for none, in one transaction, and the peer hears 250
 //! only after that is on disk. Every account and every remote address gets a message once, however many of its
 //! recipients lead there. Nothing is relayed unless the [`Reception`] was made for our own people. A spooled message is
-//! never held in memory.
+//! never held in memory, but for one report at a time.
 //!
 //! RFC 5321 (3.9 aliases, 4.4 trace, 6.3 loops), 3461 (5.2.7 aliases, 6 receipts), 9228 (Delivered-To), 6531. Start
 //! reading at [`Exchange`], then [`Reception::take_in`].

@@ -3,7 +3,8 @@
 //! [`address`]: addresses and domains, parsed once and never checked again. [`header`]: the header block, read and
 //! edited without touching other bytes. [`received`]: the trace fields we add. [`summary`]: what IMAP lists, computed
 //! once at delivery by the one-pass parser in [`mime`]. [`text`]: decoded text for searching. [`dsn`]: delivery
-//! notifications, [`xtext`] their encodings; [`report`]: what reports on TLS and DMARC tell. [`trace`]: the name of one message's life.
+//! notifications, [`xtext`] their encodings. [`report`]: what reports on TLS and DMARC tell. [`trace`]: the name of one
+//! message's life.
 //!
 //! **Invariant:** this room is pure. It takes bytes and gives values; it opens no file, no socket, asks
 //! no clock and knows nothing of accounts. Every function is bounded in time and depth whatever the bytes: cost grows

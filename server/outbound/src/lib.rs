@@ -4,7 +4,8 @@
 //! (`completion`). The [`Runner`] looks at what is due (`runner`), cuts each entry into parts by destination (`run`),
 //! hands them to workers (`dispatch`) that find a server (`mx`, `search`) whose TLS is good enough (`demand`, `sts`), send
 //! (`attempt`) and write down what came of it together with the reports it causes (`settle`, `report`, `retry`). The
-//! [`Keeper`] looks after the keys that letters are signed with, and at what is published of them (`seen`).
+//! [`Keeper`] looks after the keys that letters are signed with, and at what is published of them (`seen`). The
+//! [`Reporter`] sends each day the reports on TLS and DMARC that others ask for (`reporting`).
 //!
 //! **Invariants:** what a peer has accepted is written down before anything else is done, and is never sent again by
 //! the same process, even if it can't be written. A refusal is permanent only if a server or the DNS clearly said so;

@@ -177,6 +177,7 @@ fn date(day: Day) -> String {
 }
 
 /// One report we owe.
+#[derive(Clone)]
 struct Owed {
     context: Arc<Context>,
     kind: ReportKind,
@@ -208,7 +209,10 @@ impl Owed {
         let Some(submitter) = self.submitter(first)? else {
             return Ok(Some(Fate::Later("this server has no domain yet to send it from".to_owned())));
         };
-        let Some(packed) = self.packed(&submitter)? else { return Ok(None) };
+        let (owed, known_as) = (self.clone(), submitter.clone());
+        let packing = tokio::task::spawn_blocking(move || owed.packed(&known_as));
+        let packed = packing.await.map_err(|error| StoreError::Io(error.to_string()))??;
+        let Some(packed) = packed else { return Ok(None) };
         self.send_to(&targets, &submitter, &packed).await
     }
 
@@ -256,7 +260,7 @@ impl Owed {
         }
     }
 
-    /// The report; `None` when there is nothing to tell.
+    /// The report; `None` when there is nothing to tell. Costs CPU.
     fn packed(&self, submitter: &Domain) -> Result<Option<Packed>, StoreError> {
         let store = &self.context.store;
         let (findings, untold) = match self.kind {

@@ -1,4 +1,4 @@
-//! The store: domains, accounts, mailboxes, messages, the queue, stories and settings.
+//! The store: domains, accounts, mailboxes, messages, the queue, stories, reports and settings.
 //!
 //! The only room that knows redb. Everything small lives in one redb file; bodies live in append-only packs
 //! beside it. One writer thread takes every waiting change, syncs the pack, applies all changes in one write
