@@ -93,4 +93,12 @@ impl Shelf for StoreShelf {
     fn save(&self, key: String, bytes: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move { self.store.keep_certificate(key, bytes).await.map_err(|error| error.to_string()) })
     }
+
+    fn list(&self, beginning: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+        self.store.kept_certificates(beginning).map_err(|error| error.to_string())
+    }
+
+    fn forget(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move { self.store.forget_certificates(keys).await.map_err(|error| error.to_string()) })
+    }
 }

@@ -25,7 +25,7 @@ const PASSWORD_LENGTH: usize = 20;
 /// # Errors
 /// One sentence for the operator.
 pub(crate) async fn run(command: Command, data: &Path, hostname: Option<String>, json: bool) -> Result<(), String> {
-    let mut house = House::reach(data, may_begin(&command)).await?;
+    let mut house = House::reach(data, may_begin(&command), hostname.clone()).await?;
     if let Command::Account(AccountCommand::Add { address, .. }) = &command {
         house.require_domain(address).await?;
     }
@@ -54,7 +54,7 @@ enum House {
 }
 
 impl House {
-    async fn reach(data: &Path, may_begin: bool) -> Result<Self, String> {
+    async fn reach(data: &Path, may_begin: bool, hostname: Option<String>) -> Result<Self, String> {
         match Client::connect(data).await {
             Ok(client) => Ok(Self::Running(client)),
             Err(ControlError::NotRunning) if !may_begin && !holds_store(data) => Err(format!(
@@ -63,7 +63,7 @@ impl House {
             )),
             Err(ControlError::NotRunning) => {
                 let store = open_store(data, Options::default())?;
-                Ok(Self::Stopped(Operator::stopped(store)))
+                Ok(Self::Stopped(Operator::stopped(store, hostname)))
             }
             Err(error) => Err(error.to_string()),
         }

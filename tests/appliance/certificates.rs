@@ -144,8 +144,13 @@ fn an_authority_that_is_down_keeps_no_server_from_starting_and_is_asked_again() 
     let down = wait_for_trouble(&served, HOST, "the authority can't be asked: Connection refused");
     assert_eq!((&down["source"], &down["waits_for_dns"]), (&"self-signed".into(), &false.into()));
     assert!(down["next_try"].is_string());
+    let enforce = ["domain", "mta-sts", "kept.test", "enforce"];
+    let said = served.command().args(enforce).run().output;
+    assert!(said.contains(&format!("Careful: No authority has certified {HOST}")), "{said}");
     pebble.start();
     let first = wait_for("the certificate after all", served.ports.imaps, HOST, &pebble.root());
+    let said = served.command().args(enforce).run().output;
+    assert!(!said.contains(&format!("certified {HOST}")), "{said}");
 
     // What was got is kept: after a restart it is there from the first connection, with nobody asked.
     pebble.stop();

@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`Keeper`]; [`order`] is the way through one order.
 
+mod bounded;
 mod order;
 mod place;
 mod record;
@@ -25,7 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::certificates::is_for;
 use crate::dns::Dns;
-use crate::tls::{TlsError, provider};
+use crate::tls::TlsError;
 use crate::{BoxFuture, Certificates};
 use order::{Authority, Failure, Way};
 pub use record::{Facts, Held, Record, Trouble};
@@ -43,10 +44,10 @@ const ORDERS_AT_ONCE: usize = 4;
 const ORDER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// Seconds until what a full disk did not take is offered again.
 const SAVE_AGAIN: i64 = 60;
+/// How often what is kept for names that are gone is looked through.
+const FORGET_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A warning that is repeated more often is not read.
 const WARN_EVERY: i64 = 24 * 60 * 60;
-/// The name under which a certificate is told of that is shown only to those who ask for a name without one.
-const OTHERS: &str = "every other name";
 /// Top-level domains no public authority certifies (RFC 2606, 6761, 6762, 8375, 9476, and ICANN's `internal`).
 const PRIVATE_ENDS: [&str; 10] =
     ["test", "example", "invalid", "localhost", "local", "internal", "home.arpa", "lan", "alt", "onion"];
@@ -67,6 +68,15 @@ pub trait Shelf: Send + Sync {
 
     /// Keeps this, on disk when it is done.
     fn save(&self, key: String, bytes: Vec<u8>) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Everything kept under keys that begin so.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    fn list(&self, beginning: &str) -> Result<Vec<(String, Vec<u8>)>, String>;
+
+    /// Keeps what is under these keys no longer.
+    fn forget(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// How certificates are asked for.
@@ -183,6 +193,7 @@ impl Keeper {
     pub async fn run(self, mut stopped: watch::Receiver<bool>) {
         self.announce();
         let mut attempts = JoinSet::new();
+        let mut forgetting = tokio::time::interval(FORGET_EVERY);
         loop {
             self.take_names();
             self.start_due(&mut attempts);
@@ -192,6 +203,7 @@ impl Keeper {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = self.0.wake.notified() => {}
                 Some(_) = attempts.join_next() => {}
+                _ = forgetting.tick() => self.forget_gone().await,
                 () = crate::stopped(&mut stopped) => return,
             }
         }
@@ -223,28 +235,6 @@ impl Keeper {
         drop(states);
         self.0.wake.notify_one();
         Ok(chosen)
-    }
-
-    /// How it stands with every certificate, the mail host's first.
-    pub fn standings(&self) -> Vec<Standing> {
-        let states = self.states();
-        let mut list: Vec<Standing> = states.values().map(|state| Standing::of_record(&state.record)).collect();
-        drop(states);
-        let host = &self.0.hostname;
-        let asked = list.iter().position(|standing| standing.name == *host);
-        let has_its_own = asked.is_some_and(|at| list.get(at).is_some_and(|standing| standing.expires.is_some()));
-        let shown = self.0.certificates.fallback();
-        match (has_its_own, self.0.fallback) {
-            (true, Fallback::SelfSigned) => {}
-            // Files that are not for the mail host's name.
-            (true, other) => list.push(Standing::of_fallback(OTHERS, other, shown.first(), None)),
-            (false, fallback) => {
-                let asked = asked.map(|at| list.remove(at));
-                list.push(Standing::of_fallback(host, fallback, shown.first(), asked));
-            }
-        }
-        list.sort_by_key(|standing| (standing.name != self.0.hostname, standing.name.clone()));
-        list
     }
 
     /// Says once how certificates come here.
@@ -306,7 +296,7 @@ impl Keeper {
         record.trouble = record.trouble.filter(|trouble| trouble.blame != Blame::Never);
         let refused = record.trouble.as_ref().is_some_and(|trouble| {
             // A server that is restarted again and again must not run into an authority's limits.
-            matches!(trouble.blame, Blame::Refused | Blame::TooOften)
+            matches!(trouble.blame, Blame::Refused | Blame::TooOften | Blame::Unusable)
         });
         if !refused && let Some(facts) = record.facts() {
             record.next = Some(schedule::renewal(facts.not_before, facts.not_after));
@@ -389,13 +379,13 @@ impl Keeper {
             };
             account.order(name, way, key.as_deref(), &self.0.certificates).await
         };
-        let issued = match tokio::time::timeout(ORDER_TIMEOUT, asked).await {
+        let issued = match tokio::time::timeout(ORDER_TIMEOUT, bounded::order(asked)).await {
             Ok(issued) => issued,
             Err(_) => Err(Failure::passing("the authority took too long")),
         };
         match issued {
             Ok(issued) => Held::take(&issued.chain, &issued.key, name, now())
-                .map_err(|TlsError(words)| Failure { blame: Blame::Refused, words }),
+                .map_err(|TlsError(words)| Failure { blame: Blame::Unusable, words }),
             Err(mut failure) => {
                 if failure.blame == Blame::Refused && !strangers.is_empty() {
                     failure.words += &format!(
@@ -440,7 +430,7 @@ impl Keeper {
     /// Shows and records a new certificate.
     fn succeeded(&self, name: &str, held: Held) -> Option<Record> {
         if let Err(TlsError(words)) = self.show(name, &held) {
-            return self.failed(name, Failure { blame: Blame::Refused, words });
+            return self.failed(name, Failure { blame: Blame::Unusable, words });
         }
         let mut states = self.states();
         let state = states.get_mut(name)?;
@@ -502,6 +492,30 @@ impl Keeper {
         }
     }
 
+    /// Forgets certificates and keys of names that are no more, once they would be of no use if the names came back.
+    /// (Removing a domain forgets its own at once; a host name that was only mistyped for a day loses nothing.)
+    async fn forget_gone(&self) {
+        let (names, kept) = match (self.0.shelf.names(), self.0.shelf.list(RECORDS)) {
+            (Ok(names), Ok(kept)) => (names, kept),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "certificates of names that are gone can't be looked through");
+                return;
+            }
+        };
+        let holds = |bytes: &[u8]| {
+            Record::decode(bytes).and_then(|record| record.facts()).is_some_and(|facts| facts.not_after > now())
+        };
+        let is_ours = |key: &str| name_of(key).is_some_and(|name| names.iter().any(|ours| ours == name));
+        let gone: Vec<String> =
+            kept.into_iter().filter(|(key, bytes)| !is_ours(key) && !holds(bytes)).map(|(key, _)| key).collect();
+        if gone.is_empty() {
+            return;
+        }
+        if let Err(error) = self.0.shelf.forget(gone).await {
+            tracing::error!(%error, "certificates of names that are gone can't be forgotten");
+        }
+    }
+
     /// Warns of certificates that end soon, once a day each.
     fn warn(&self) {
         let now = now();
@@ -546,6 +560,11 @@ fn record_key(directory: &str, name: &str) -> String {
     format!("{RECORDS}{directory} {name}")
 }
 
+/// The name a record's key is for.
+pub fn name_of(key: &str) -> Option<&str> {
+    key.strip_prefix(RECORDS)?.rsplit_once(' ').map(|(_, name)| name)
+}
+
 /// True for names that belong to no one in the world.
 fn is_private(name: &str) -> bool {
     PRIVATE_ENDS.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
@@ -568,7 +587,7 @@ fn client(roots: &[CertificateDer<'static>]) -> Result<Arc<rustls::ClientConfig>
     for root in roots {
         trusted.add(root.clone()).map_err(|error| TlsError(format!("acme.root can't be used: {error}")))?;
     }
-    let builder = rustls::ClientConfig::builder_with_provider(provider())
+    let builder = rustls::ClientConfig::builder_with_provider(bounded::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError(format!("TLS can't start: {error}")))?;
     Ok(Arc::new(builder.with_root_certificates(trusted).with_no_client_auth()))

@@ -56,7 +56,20 @@ impl Shelf for Memory {
         }
         Box::pin(std::future::ready(if self.full { Err("the disk is full".to_owned()) } else { Ok(()) }))
     }
+
+    fn list(&self, beginning: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+        let kept = self.kept.lock().unwrap().clone();
+        Ok(kept.into_iter().filter(|(key, _)| key.starts_with(beginning)).collect())
+    }
+
+    fn forget(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), String>> {
+        self.kept.lock().unwrap().retain(|key, _| !keys.contains(key));
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
+
+/// An answer that ends so goes on for ever.
+const ENDLESS: &str = "{\"a\":\"";
 
 /// An authority that answers every request with these bytes; with none, never.
 async fn authority(answer: &str) -> (String, CertificateDer<'static>) {
@@ -79,6 +92,7 @@ async fn authority(answer: &str) -> (String, CertificateDer<'static>) {
                 let mut request = [0; 4096];
                 let _ = stream.read(&mut request).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
+                while answer.ends_with(ENDLESS) && stream.write_all(&[b' '; 16 << 10]).await.is_ok() {}
                 stream.finish().await;
             });
         }
@@ -136,7 +150,8 @@ async fn an_authority_that_talks_nonsense_is_told_of_and_asked_again_later() {
     for (answer, words) in [
         (http("200 OK", "hello"), "the authority can't be asked: "),
         (http("200 OK", "{}"), "missing field"),
-        (http("200 OK", directory), "Connection refused"),
+        (http("200 OK", &directory.replace('x', "https://localhost:1/o")), "Connection refused"),
+        (http("200 OK", directory), "the authority leads to a place without TLS"),
         (http("404 Not Found", "<html>"), "the authority said no: HTTP status 404"),
         (http("500 Oops", ""), "the authority said no: HTTP status 500"),
         (http("429 Slower", problem), "the authority said no: too many orders (rateLimited)"),
@@ -155,6 +170,40 @@ async fn an_authority_that_talks_nonsense_is_told_of_and_asked_again_later() {
 async fn an_authority_that_never_answers_is_given_up_in_bounded_time() {
     let standing = told("", Arc::default()).await;
     assert_eq!(standing.trouble.as_deref(), Some("the authority took too long"));
+}
+
+#[tokio::test]
+async fn an_authority_whose_answer_has_no_end_fills_no_memory() {
+    for beginning in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+        "HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
+    ] {
+        let standing = timeout(DEADLINE, told(&format!("{beginning}{ENDLESS}"), Arc::default())).await.unwrap();
+        assert_eq!(standing.trouble.as_deref(), Some("the authority's answers have no end"), "{beginning}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_names_that_are_gone_is_forgotten() {
+    let (directory, root) = authority(&http("500 Oops", "")).await;
+    let shelf = Arc::new(Memory::default());
+    let gone = format!("certificate {directory} mta-sts.gone.test");
+    let account = format!("account {directory}");
+    for key in [&gone, &account] {
+        shelf.kept.lock().unwrap().insert(key.clone(), b"of no use".to_vec());
+    }
+    let keeper = keeper(&directory, vec![root], Arc::clone(&shelf), true);
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(keeper.run(stopped));
+    let forgotten = async {
+        while shelf.kept.lock().unwrap().contains_key(&gone) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(DEADLINE, forgotten).await.unwrap();
+    assert!(shelf.kept.lock().unwrap().contains_key(&account), "the account is nobody's name");
+    stop.send(true).unwrap();
+    running.await.unwrap();
 }
 
 #[tokio::test]

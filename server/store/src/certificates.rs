@@ -29,4 +29,9 @@ impl Store {
     pub async fn keep_certificate(&self, name: String, bytes: Vec<u8>) -> Result<(), StoreError> {
         self.add(0, move |change| change.keep_certificate(&name, &bytes)).await
     }
+
+    /// Keeps these no longer; one that is not there is no error.
+    pub async fn forget_certificates(&self, names: Vec<String>) -> Result<(), StoreError> {
+        self.lessen(move |change| change.forget_certificates(&names)).await
+    }
 }

@@ -13,11 +13,21 @@ pub const PREFIXES: [&str; 3] = ["mta-sts", "autoconfig", "autodiscover"];
 pub fn ours(hostname: &str, store: &Store) -> Result<Vec<String>, StoreError> {
     let mut names = vec![hostname.to_owned()];
     for domain in store.domains()? {
-        let further = PREFIXES.iter().map(|prefix| format!("{prefix}.{}", domain.name));
-        // The longest domains leave no room for a prefix.
-        names.extend(further.filter(|name| Domain::parse(name).is_ok() && name != hostname));
+        names.extend(of(&domain.name).into_iter().filter(|name| name != hostname));
     }
     Ok(names)
+}
+
+/// Those of one domain.
+pub fn of(domain: &Domain) -> Vec<String> {
+    let names = PREFIXES.iter().map(|prefix| format!("{prefix}.{domain}"));
+    // The longest domains leave no room for a prefix.
+    names.filter(|name| Domain::parse(name).is_ok()).collect()
+}
+
+/// True for a name that looks like one of [`of`] some domain.
+pub fn is_of_a_domain(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(first, _)| PREFIXES.contains(&first))
 }
 
 /// The name in a `Host` field, without its port, when it is one of ours; lower case.

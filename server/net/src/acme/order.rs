@@ -85,6 +85,9 @@ impl Authority {
     /// Opens the account of this key, which is made where there is none yet; that agrees to the authority's terms.
     pub(super) async fn open_account(&self, key: &[u8]) -> Result<Customer, Failure> {
         let directory = Directory::discover(&self.client, &self.directory).await.map_err(|error| failure(&error))?;
+        for url in [&directory.new_nonce, &directory.new_account, &directory.new_order] {
+            under_tls(url)?;
+        }
         let account =
             again(|| Account::create_with_keypair(&self.client, directory.clone(), &self.contact, key)).await?;
         Ok(Customer { account, client: Arc::clone(&self.client) })
@@ -108,6 +111,7 @@ impl Customer {
         .map_err(|error| Failure::passing(format!("no key could be made: {error}")))?;
         let request = request(name, &key).map_err(|error| Failure::refused(format!("{name}: {error}")))?;
         let (url, mut order) = again(|| self.account.new_order(&self.client, vec![name.to_owned()])).await?;
+        under_tls(&url)?;
         for _ in 0..MAX_STEPS {
             order = match &order.status {
                 OrderStatus::Pending => {
@@ -118,10 +122,11 @@ impl Customer {
                 }
                 OrderStatus::Processing => self.look_until(&url, |status| *status != OrderStatus::Processing).await?,
                 OrderStatus::Ready => {
-                    let finalize = &order.finalize;
+                    let finalize = under_tls(&order.finalize)?;
                     again(|| self.account.finalize(&self.client, finalize, &request)).await?
                 }
                 OrderStatus::Valid { certificate } => {
+                    under_tls(certificate)?;
                     let chain = again(|| self.account.certificate(&self.client, certificate)).await?;
                     return Ok(Issued { chain, key: key.serialize_der() });
                 }
@@ -137,6 +142,7 @@ impl Customer {
 
     /// Shows that a name is ours, and waits until the authority has seen it.
     async fn prove(&self, authorization: &str, way: Way, certificates: &Certificates) -> Result<(), Failure> {
+        let authorization = under_tls(authorization)?;
         let auth = again(|| self.account.auth(&self.client, authorization)).await?;
         match auth.status {
             AuthStatus::Pending => {}
@@ -144,6 +150,7 @@ impl Customer {
             _ => return Err(refusal(&auth)),
         }
         let (proof, challenge) = self.prepare(&auth, way, certificates)?;
+        under_tls(&challenge)?;
         again(|| self.account.challenge(&self.client, &challenge)).await?;
         for pause in LOOKS {
             tokio::time::sleep(pause).await;
@@ -195,6 +202,14 @@ fn request(name: &str, key: &KeyPair) -> Result<Vec<u8>, rcgen::Error> {
     let mut params = CertificateParams::new(vec![name.to_owned()])?;
     params.distinguished_name = DistinguishedName::new();
     Ok(params.serialize_request(key)?.der().to_vec())
+}
+
+/// An authority's URL must be https (RFC 8555 6.1): without TLS anybody could answer in its place, and without end.
+fn under_tls(url: &str) -> Result<&str, Failure> {
+    match url.get(..8) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https://") => Ok(url),
+        _ => Err(Failure::passing("the authority leads to a place without TLS")),
+    }
 }
 
 /// Does it again as long as the authority only finds the nonce stale, as it may at any time (RFC 8555 6.5).

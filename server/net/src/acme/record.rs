@@ -89,7 +89,7 @@ impl Held {
         let first = chain.first().ok_or_else(|| wrong(&"there is none"))?;
         let facts = Facts::of(first.clone())?;
         if facts.not_after <= now {
-            return Err(wrong(&"it has expired already"));
+            return Err(wrong(&"it has expired already, unless the clock of this server is wrong"));
         }
         if !is_for(first, name) {
             return Err(wrong(&format_args!("it is not for {name}")));

@@ -7,7 +7,9 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// No pause is longer, so that a clock that was wrong for a while can't keep us waiting.
-pub(super) const MAX_PAUSE: i64 = 6 * HOUR;
+pub(super) const MAX_PAUSE: i64 = 2 * DAY;
+/// The longest pause where a try is no more than a question.
+const MAX_QUESTION: i64 = 6 * HOUR;
 
 /// Whose fault it seems to be that there is no certificate; it decides how soon it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub enum Blame {
     TooOften,
     /// It can't be had by ACME as things are: there is nothing to try.
     Never,
+    /// It gave a certificate that can't be used, so that each try is one more issued: Let's Encrypt gives no more than
+    /// five a week for one name.
+    Unusable,
 }
 
 /// Seconds until the next try, after so many failures in a row, the last one counted.
@@ -30,8 +35,9 @@ pub(super) fn pause(blame: Blame, times: u32) -> i64 {
     let (first, factor, most): (i64, i64, i64) = match blame {
         Blame::Dns => (5, 2, 10 * MINUTE),
         Blame::Passing => (5, 2, HOUR),
-        Blame::Refused => (MINUTE, 4, MAX_PAUSE),
-        Blame::TooOften | Blame::Never => (HOUR, 2, MAX_PAUSE),
+        Blame::Refused => (MINUTE, 4, MAX_QUESTION),
+        Blame::TooOften | Blame::Never => (HOUR, 2, MAX_QUESTION),
+        Blame::Unusable => (12 * HOUR, 3, MAX_PAUSE),
     };
     first.saturating_mul(factor.saturating_pow(before)).min(most)
 }
@@ -61,10 +67,25 @@ mod tests {
             within_an_hour += usize::from(at < HOUR);
         }
         assert_eq!(within_an_hour, 4);
-        for blame in [Blame::Dns, Blame::Passing, Blame::Refused, Blame::TooOften] {
+        for blame in [Blame::Dns, Blame::Passing, Blame::Refused, Blame::TooOften, Blame::Unusable] {
             let pauses: Vec<i64> = (1..50).map(|times| pause(blame, times)).collect();
             assert!(pauses.is_sorted() && pauses.iter().all(|pause| (5..=MAX_PAUSE).contains(pause)), "{pauses:?}");
             assert!(pause(blame, u32::MAX) <= MAX_PAUSE);
+        }
+    }
+
+    #[test]
+    fn certificates_that_can_not_be_used_are_never_ordered_more_than_five_times_a_week() {
+        let pauses = (1..50).map(|times| pause(Blame::Unusable, times));
+        let at: Vec<i64> = std::iter::once(0)
+            .chain(pauses.scan(0, |at, pause| {
+                *at += pause;
+                Some(*at)
+            }))
+            .collect();
+        for week in &at {
+            let within = at.iter().filter(|at| (*week..week + 7 * DAY).contains(*at)).count();
+            assert!(within <= 5, "{within} in the week that begins at {week}");
         }
     }
 

@@ -4,7 +4,10 @@ use rustls_pki_types::CertificateDer;
 
 use super::record::{Facts, Record};
 use super::schedule::Blame;
-use super::{Fallback, schedule};
+use super::{Fallback, Keeper, now, schedule};
+
+/// The name under which a certificate is told of that is shown only to those who ask for a name without one.
+const OTHERS: &str = "every other name";
 
 /// Where a certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,30 @@ pub struct Standing {
     pub waits_for_dns: bool,
     /// When a new one is asked for, in seconds since 1970.
     pub next: Option<i64>,
+}
+
+impl Keeper {
+    /// How it stands with every certificate, the mail host's first.
+    pub fn standings(&self) -> Vec<Standing> {
+        let states = self.states();
+        let mut list: Vec<Standing> = states.values().map(|state| Standing::of_record(&state.record)).collect();
+        drop(states);
+        let host = &self.0.hostname;
+        let asked = list.iter().position(|standing| standing.name == *host);
+        let has_its_own = asked.is_some_and(|at| list.get(at).is_some_and(|standing| standing.expires.is_some()));
+        let shown = self.0.certificates.fallback();
+        match (has_its_own, self.0.fallback) {
+            (true, Fallback::SelfSigned) => {}
+            // Files that are not for the mail host's name.
+            (true, other) => list.push(Standing::of_fallback(OTHERS, other, shown.first(), None)),
+            (false, fallback) => {
+                let asked = asked.map(|at| list.remove(at));
+                list.push(Standing::of_fallback(host, fallback, shown.first(), asked));
+            }
+        }
+        list.sort_by_key(|standing| (standing.name != self.0.hostname, standing.name.clone()));
+        list
+    }
 }
 
 impl Standing {
@@ -86,7 +113,7 @@ impl Standing {
 }
 
 fn is_alarming(facts: &Facts) -> bool {
-    super::now() >= schedule::alarm(facts.not_before, facts.not_after)
+    now() >= schedule::alarm(facts.not_before, facts.not_after)
 }
 
 /// RFC 3339, in UTC.

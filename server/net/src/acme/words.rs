@@ -70,7 +70,8 @@ fn root(error: &AcmeError) -> String {
     }
     let text = innermost.to_string();
     // The HTTP client tells of its errors in Rust's own notation, the system's words within.
-    let quoted = text.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    let marked = text.split_once("message: \"").or_else(|| text.split_once("error: \""));
+    let quoted = marked.and_then(|(_, rest)| rest.split_once('"'));
     quoted.map_or(text.clone(), |(words, _)| words.to_owned())
 }
 

@@ -10,4 +10,12 @@ impl Change<'_> {
         self.write_side(v2::CERTIFICATES)?.insert(name, bytes)?;
         Ok(())
     }
+
+    pub(crate) fn forget_certificates(&mut self, names: &[String]) -> Result<(), StoreError> {
+        let mut table = self.write_side(v2::CERTIFICATES)?;
+        for name in names {
+            table.remove(name.as_str())?;
+        }
+        Ok(())
+    }
 }

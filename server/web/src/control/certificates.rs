@@ -1,29 +1,57 @@
 //! How it stands with the certificates.
 
-use mailstead_net::acme::{Keeper, RECORDS, Record, Source, Standing};
+use mailstead_message::Domain;
+use mailstead_net::acme::{Keeper, RECORDS, Record, Source, Standing, name_of};
 use mailstead_store::{Store, StoreError, Timestamp};
 
 use super::operator::time;
 use super::protocol::{Answer, CertificateSource, CertificateView};
+use crate::names;
 
 /// The certificates.
-pub(super) fn list(keeper: Option<&Keeper>, store: &Store) -> Result<Answer, StoreError> {
-    Ok(Answer::Certificates(standings(keeper, store)?.into_iter().map(view).collect()))
+pub(super) fn list(keeper: Option<&Keeper>, store: &Store, hostname: Option<&str>) -> Result<Answer, StoreError> {
+    Ok(Answer::Certificates(standings(keeper, store, hostname)?.into_iter().map(view).collect()))
 }
 
 /// The names of those that end soon, or have ended.
-pub(super) fn expiring(keeper: Option<&Keeper>, store: &Store) -> Result<Vec<String>, StoreError> {
-    let alarming = standings(keeper, store)?.into_iter().filter(|standing| standing.alarming);
+pub(super) fn expiring(
+    keeper: Option<&Keeper>,
+    store: &Store,
+    hostname: Option<&str>,
+) -> Result<Vec<String>, StoreError> {
+    let alarming = standings(keeper, store, hostname)?.into_iter().filter(|standing| standing.alarming);
     Ok(alarming.map(|standing| standing.name).collect())
 }
 
 /// The certificates of a running server, or what a stopped one has kept.
-pub(super) fn standings(keeper: Option<&Keeper>, store: &Store) -> Result<Vec<Standing>, StoreError> {
+pub(super) fn standings(
+    keeper: Option<&Keeper>,
+    store: &Store,
+    hostname: Option<&str>,
+) -> Result<Vec<Standing>, StoreError> {
     if let Some(keeper) = keeper {
         return Ok(keeper.standings());
     }
+    let ours = names::ours(hostname.unwrap_or_default(), store)?;
     let kept = store.kept_certificates(RECORDS)?;
-    Ok(kept.iter().filter_map(|(_, bytes)| Some(Standing::of_record(&Record::decode(bytes)?))).collect())
+    let records = kept.iter().filter_map(|(_, bytes)| Record::decode(bytes));
+    let shown = records.filter(|record| {
+        // Without a configuration it is not known which other name is the mail host's.
+        ours.contains(&record.name) || (hostname.is_none() && !names::is_of_a_domain(&record.name))
+    });
+    Ok(shown.map(|record| Standing::of_record(&record)).collect())
+}
+
+/// Forgets the certificates and keys of a domain that is removed.
+pub(super) async fn forget(store: &Store, domain: &Domain) -> Result<(), StoreError> {
+    let names = names::of(domain);
+    let kept = store.kept_certificates(RECORDS)?.into_iter().map(|(key, _)| key);
+    let gone: Vec<String> =
+        kept.filter(|key| name_of(key).is_some_and(|name| names.iter().any(|gone| gone == name))).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    store.forget_certificates(gone).await
 }
 
 /// Asks for certificates now.
@@ -55,5 +83,39 @@ fn view(standing: Standing) -> CertificateView {
         last_error: standing.trouble,
         waits_for_dns: standing.waits_for_dns,
         next_try: standing.next.map(at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use mailstead_store::Options;
+
+    use super::super::Operator;
+    use super::super::protocol::{Request, Response};
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_domain_that_is_removed_leaves_no_key_of_its_names_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let (gone, stays) = (Domain::parse("gone.test").unwrap(), Domain::parse("stays.test").unwrap());
+        let mut kept = Vec::new();
+        for domain in [&gone, &stays] {
+            store.add_domain(domain.clone()).await.unwrap();
+            for name in names::of(domain) {
+                let key = format!("{RECORDS}https://ca.test/dir {name}");
+                store.keep_certificate(key.clone(), b"a certificate and its key".to_vec()).await.unwrap();
+                kept.push(key);
+            }
+        }
+        let operator = Operator::stopped(store.clone(), None);
+        let answer = operator.perform(Request::DomainRemove { domain: gone }).await;
+        assert!(matches!(answer, Response::Ok(_)), "{answer:?}");
+        let left: Vec<String> = store.kept_certificates(RECORDS).unwrap().into_iter().map(|(key, _)| key).collect();
+        assert!(
+            left.len() == 3 && left.iter().all(|key| key.ends_with(".stays.test") && kept.contains(key)),
+            "{left:?}"
+        );
     }
 }

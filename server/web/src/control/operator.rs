@@ -45,9 +45,9 @@ impl Operator {
         Self { store, running, names: Some(names), hostname: Some(hostname), reporter: None, certificates: None }
     }
 
-    /// On a stopped server's store.
-    pub fn stopped(store: Store) -> Self {
-        Self { store, running: None, names: None, hostname: None, reporter: None, certificates: None }
+    /// On a stopped server's store. `hostname` is our host name, where it is known.
+    pub fn stopped(store: Store, hostname: Option<String>) -> Self {
+        Self { store, running: None, names: None, hostname, reporter: None, certificates: None }
     }
 
     /// With one that sends the reports we owe.
@@ -153,7 +153,9 @@ impl Operator {
                 self.store.distrust_sealer(domain.clone()).await?;
                 done(format!("What {} seals is believed no more.", domain.to_unicode()))
             }
-            Request::CertificateList => certificates::list(self.certificates.as_ref(), &self.store),
+            Request::CertificateList => {
+                certificates::list(self.certificates.as_ref(), &self.store, self.hostname.as_deref())
+            }
             Request::CertificateRenew { name } => certificates::renew(self.certificates.as_ref(), name.as_deref()),
             Request::Status => self.status(),
         }
@@ -170,6 +172,7 @@ impl Operator {
             }
             Request::DomainRemove { domain } => {
                 self.store.remove_domain(&domain).await?;
+                certificates::forget(&self.store, &domain).await?;
                 done(format!("The domain {} is removed.", domain.to_unicode()))
             }
             Request::CatchAll { domain, target } => {
@@ -244,7 +247,7 @@ impl Operator {
     async fn sts_doubts(&self, domain: &Domain) -> Result<Vec<String>, StoreError> {
         let Some(host) = &self.hostname else { return Ok(Vec::new()) };
         let policy = mailstead_outbound::sts::Policy::own(StsMode::Enforce, host);
-        let certificates = certificates::standings(self.certificates.as_ref(), &self.store)?;
+        let certificates = certificates::standings(self.certificates.as_ref(), &self.store, Some(host))?;
         Ok(sts::doubts(self.names.as_deref(), domain, &policy, host, &certificates).await)
     }
 
@@ -314,7 +317,11 @@ impl Operator {
             queued: queue.len(),
             dns: self.names.as_ref().map(|names| names.describe()),
             oldest_queued: queue.iter().map(|entry| entry.created).min().map(time),
-            certificates_expiring: certificates::expiring(self.certificates.as_ref(), &self.store)?,
+            certificates_expiring: certificates::expiring(
+                self.certificates.as_ref(),
+                &self.store,
+                self.hostname.as_deref(),
+            )?,
         }))
     }
 }

@@ -38,15 +38,15 @@ pub(super) async fn doubts(
     if let Some(names) = names {
         doubts.extend(astray(names, domain, policy).await);
     }
-    let mut uncertified: Vec<String> = vec![host.to_owned(), format!("mta-sts.{domain}")];
-    uncertified.retain(|name| {
-        let of_name = |standing: &&Standing| standing.name == *name;
-        certificates
-            .iter()
-            .find(of_name)
-            .is_some_and(|standing| matches!(standing.source, Source::SelfSigned | Source::None))
-    });
-    doubts.extend(uncertified.iter().map(|name| format!("No authority has certified {name} (`certificate list`).")));
+    let policy_host = format!("mta-sts.{domain}");
+    for standing in certificates.iter().filter(|standing| standing.name == host || standing.name == policy_host) {
+        let name = &standing.name;
+        if matches!(standing.source, Source::SelfSigned | Source::None) {
+            doubts.push(format!("No authority has certified {name} (`certificate list`)."));
+        } else if standing.alarming {
+            doubts.push(format!("The certificate of {name} ends soon or has ended (`certificate list`)."));
+        }
+    }
     doubts
 }
 
