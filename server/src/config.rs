@@ -265,7 +265,7 @@ impl Config {
     /// Parses and checks the text of a file.
     pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError(explain(text, &error)))?;
-        config.check()?;
+        config.check().map_err(|ConfigError(what)| ConfigError(placed(text, &what)))?;
         Ok(config)
     }
 
@@ -297,6 +297,9 @@ impl Config {
         if !self.acme.contact.is_empty() && Address::parse(&self.acme.contact).is_err() {
             return wrong("acme.contact", "write an address such as \"you@example.org\", or leave it empty");
         }
+        if let Err(what) = crate::logging::filter(&self.log.level) {
+            return wrong("log.level", &what);
+        }
         let mut seen = std::collections::HashMap::new();
         for (key, address) in self.listen.all().filter(|(_, address)| address.port() != 0) {
             if let Some(other) = seen.insert(address, key) {
@@ -315,9 +318,13 @@ fn default_data() -> PathBuf {
 fn explain(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map(|before| before.matches('\n').count() + 1);
-    let written = line.and_then(|line| text.lines().nth(line - 1)).map(str::trim).unwrap_or_default();
-    let key = written.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.is_empty());
-    let message = error.message().trim();
+    // A list may stand on several lines, the key on the first.
+    let key = line.and_then(|line| text.lines().take(line).filter_map(key_of).last());
+    let message = match error.message().trim() {
+        "invalid socket address syntax" => "write an address with its port, such as \"0.0.0.0:25\" or \"[::]:25\"",
+        "invalid IP address syntax" => "write an address, such as \"192.0.2.1\" or \"2001:db8::1\"",
+        message => message,
+    };
     if message == "missing field `hostname`" {
         return format!("hostname is missing: begin the file with the server's full name, such as `{HOSTNAME_LINE}`");
     }
@@ -326,6 +333,26 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
         (Some(line), _) => format!("line {line}: {message}"),
         (None, _) => message.to_owned(),
     }
+}
+
+/// "limits.recipients: must be …" with the line in front on which the key stands, when it does.
+fn placed(text: &str, what: &str) -> String {
+    let wanted = what.split_once(": ").map_or(what, |(key, _)| key);
+    let mut table = String::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(header) = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            table = format!("{}.", header.trim());
+        } else if key_of(line).is_some_and(|key| format!("{table}{key}") == wanted) {
+            return format!("line {number}: {what}");
+        }
+    }
+    what.to_owned()
+}
+
+/// The key on a line that begins with one.
+fn key_of(line: &str) -> Option<&str> {
+    let key = line.split_once('=')?.0.trim();
+    (!key.is_empty() && !key.contains(['#', '"', '['])).then_some(key)
 }
 
 #[cfg(test)]
@@ -353,7 +380,17 @@ mod tests {
         assert!(wrong.starts_with("line 3: message_size: "), "{wrong}");
         let relay = refusal("hostname = \"mail.example.org\"\n[checks]\ntrusted_relays = [\"192.0.2.0/33\"]\n");
         assert!(relay.starts_with("line 3: trusted_relays: \"192.0.2.0/33\" is no network"), "{relay}");
-        assert!(refusal("hostname = \"mail\"").starts_with("hostname: "));
+        assert!(refusal("hostname = \"mail\"").starts_with("line 1: hostname: "));
+        for (lines, words) in [
+            ("[limits]\n# few\nrecipients = 5", "line 4: limits.recipients: must be at least 100"),
+            ("delivery.port = 0", "line 2: delivery.port: must be at least 1"),
+            ("[log]\nlevel = \"info,mailstead=loud\"", "line 3: log.level: "),
+            ("[listen]\nsmtp = [\n  \"127.0.0.1:25\",\n  \"here\"\n]", "line 5: smtp: write an address with its port"),
+            ("[delivery]\nown_addresses = [\"here\"]", "line 3: own_addresses: write an address, such as"),
+        ] {
+            let said = refusal(&format!("hostname = \"mail.example.org\"\n{lines}\n"));
+            assert!(said.starts_with(words), "{lines}: {said}");
+        }
         for nameless in ["", "data = \"/srv/mail\"\n"] {
             assert!(refusal(nameless).starts_with("hostname is missing: "), "{}", refusal(nameless));
         }
@@ -369,8 +406,8 @@ mod tests {
     #[test]
     fn an_authority_is_asked_under_tls_alone_and_told_a_real_address() {
         let acme = |line: &str| refusal(&format!("hostname = \"mail.example.org\"\n[acme]\n{line}\n"));
-        assert!(acme("directory = \"http://ca.lan/\"").starts_with("acme.directory: "));
-        assert!(acme("contact = \"me\"").starts_with("acme.contact: "));
+        assert!(acme("directory = \"http://ca.lan/\"").starts_with("line 3: acme.directory: "));
+        assert!(acme("contact = \"me\"").starts_with("line 3: acme.contact: "));
         assert!(acme("enabled = 1").starts_with("line 3: enabled: "));
     }
 

@@ -86,6 +86,7 @@ fn check(path: Option<&Path>, data: Option<PathBuf>, json: bool) -> Result<(), S
             .map_err(|error| format!("tls: {error}"))?;
     }
     certificates::acme(&config)?;
+    config.dns.settings()?;
     let shown = if json {
         serde_json::to_string(&config).map_err(|error| error.to_string())?
     } else {

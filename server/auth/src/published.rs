@@ -118,7 +118,8 @@ pub fn records(facts: &Facts<'_>) -> Vec<Record> {
             &format!("_mta-sts.{domain}"),
             Kind::Txt,
             text.to_owned(),
-            format!("Others send mail for {domain} only over verified TLS. It changes whenever the policy does."),
+            "It tells others that there is a policy for TLS towards you (MTA-STS). It changes whenever the policy does."
+                .to_owned(),
         ));
         records.push(record(
             &format!("mta-sts.{domain}"),
