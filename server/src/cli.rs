@@ -511,6 +511,48 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Commands in a text: lines that begin with one, up to a comment or an explanation, and those in backquotes.
+    fn commands(text: &str) -> Vec<Vec<&str>> {
+        let lines = text.lines().filter(|line| !line.contains('`')).map(str::trim);
+        let lines = lines.map(|line| line.split_once("  ").map_or(line, |(command, _)| command));
+        let quoted = text.split('`').skip(1).step_by(2);
+        let all = lines.chain(quoted).filter(|command| command.starts_with("mailstead ") && !command.contains('…'));
+        all.map(|command| command.split_whitespace().take_while(|word| !word.starts_with('#')).collect()).collect()
+    }
+
+    #[test]
+    fn every_command_that_is_written_of_is_understood() {
+        let (readme, example) = (include_str!("../../README.md"), include_str!("../mailstead.example.toml"));
+        let found: Vec<Vec<&str>> = [readme, example, EXAMPLES].into_iter().flat_map(commands).collect();
+        assert!(found.len() > 30, "{found:?}");
+        for command in found {
+            if let Err(error) = Cli::try_parse_from(&command) {
+                assert!(!error.use_stderr(), "{command:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_readmes_table_names_every_command_there_is() {
+        let rows = include_str!("../../README.md").lines().filter_map(|line| line.strip_prefix("| `"));
+        let told: Vec<String> = rows.filter_map(|row| row.split_once(" | ")).map(|(cell, _)| cell.to_owned()).collect();
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            if ["serve", "demo"].contains(&name) {
+                continue;
+            }
+            let of_it: Vec<&String> = told
+                .iter()
+                .filter(|cell| cell.contains(&format!("{name} ")) || cell.starts_with(&format!("{name}`")))
+                .collect();
+            assert!(!of_it.is_empty(), "{name}");
+            for part in command.get_subcommands() {
+                let words: Vec<&str> = of_it.iter().flat_map(|cell| cell.split([' ', '`', ','])).collect();
+                assert!(words.contains(&part.get_name()), "{name} {}", part.get_name());
+            }
+        }
+    }
+
     #[test]
     fn sizes_are_read_as_people_write_them() {
         assert_eq!(size("500M"), Ok(500 << 20));
