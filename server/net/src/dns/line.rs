@@ -18,6 +18,8 @@ use hickory_resolver::proto::op::{DnsRequest, DnsResponse, ResponseCode};
 use hickory_resolver::{ConnectionProvider, PoolContext};
 use tokio::sync::Mutex;
 
+use super::weight::{MAX_WEIGHT, weight};
+
 /// After that many answers that came by TCP alone, UDP is taken for blocked and no longer tried first.
 const UDP_LOST: u32 = 3;
 /// Every so many questions it is tried again.
@@ -182,15 +184,16 @@ impl Line {
         tokio::time::timeout(self.lines.patience, work).await.unwrap_or(Err(NetError::Timeout))
     }
 
-    /// A server that refuses, fails or does not understand has said nothing of the name: another one may know.
+    /// A server that refuses, fails or does not understand has said nothing of the name: another one may know. Nor
+    /// has one whose answer is so large that remembering many such would fill the memory.
     fn judge(&self, response: DnsResponse) -> Result<DnsResponse, NetError> {
-        match response.response_code {
-            ResponseCode::NoError | ResponseCode::NXDomain => Ok(response),
-            code => {
-                tracing::debug!(server = %self.server, %code, "a name server gives no answer");
-                Err(std::io::Error::other(format!("{} says: {code}", self.server)).into())
-            }
-        }
+        let what = match response.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain if weight(&response) <= MAX_WEIGHT => return Ok(response),
+            ResponseCode::NoError | ResponseCode::NXDomain => "more than anybody needs to know".to_owned(),
+            code => code.to_string(),
+        };
+        tracing::debug!(server = %self.server, %what, "a name server gives no answer");
+        Err(std::io::Error::other(format!("{} says: {what}", self.server)).into())
     }
 }
 

@@ -12,6 +12,7 @@ mod reading;
 mod resolver;
 mod roots;
 mod source;
+mod weight;
 mod wildcard;
 
 use std::net::IpAddr;

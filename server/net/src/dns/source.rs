@@ -29,10 +29,13 @@ const RESOLVERS_TIMEOUT: Duration = Duration::from_secs(12);
 const RESOLVERS_AT_ONCE: usize = 2;
 /// Root servers asked at once when all that matters is whether any can be reached.
 const ROOTS_AT_ONCE: usize = 4;
-/// Zones whose servers are remembered.
-const ZONES: usize = 1_024;
-/// Answers of servers that are remembered on the way, each at most 64 KB.
-const WAY_ENTRIES: u64 = 2_048;
+/// Zones whose servers are remembered: strangers decide how many those are.
+const ZONES: usize = 256;
+/// Answers of servers that are remembered on the way. The library counts them alone; what one may weigh is bounded by
+/// the [line](super::line), so that all together stay below 64 MB.
+const WAY_ENTRIES: u64 = 512;
+/// Labels looked at on one way down: the name of an IPv6 address has 34, and its servers have names too.
+const MAX_STEPS: u8 = 64;
 /// What proofs are made of, as name servers that resolve for us gave it: not yet proved, so a lie must not last.
 const WAY_TTL: Duration = Duration::from_secs(5 * 60);
 const NOTHING_TTL: Duration = Duration::from_secs(60);
@@ -109,6 +112,8 @@ impl Source {
             ns_cache_size: ZONES,
             response_cache_size: WAY_ENTRIES,
             cache_policy: brief(ZONE_TTL, MAX_NEGATIVE_TTL),
+            recursion_limit: MAX_STEPS,
+            ns_recursion_limit: MAX_STEPS,
             case_randomization: true,
             // Some servers say NXDOMAIN for names that have names below them, such as `_domainkey`.
             qname_minimization: QNameMinimization::Relaxed,

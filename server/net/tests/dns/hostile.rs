@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::fake::{By, Fake, Reply, a, answer, cname, code, denial, last_octet, name, query, txt};
 use hickory_server::proto::op::ResponseCode;
+use hickory_server::proto::rr::rdata::TXT;
+use hickory_server::proto::rr::{RData, Record, RecordType};
 use mailstead_net::dns::{Data, Dns, DnsError, Kind, Resolver};
 
 fn resolver(servers: &[&Fake]) -> Resolver {
@@ -140,6 +142,31 @@ async fn a_text_of_64_kb_comes_whole() {
     .await;
     let found = resolver(&[&server]).txt("big.test").await.unwrap().records;
     assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [255 * 250]);
+}
+
+#[tokio::test]
+async fn what_would_fill_the_memory_is_no_answer() {
+    let server = Fake::start(|question, by| {
+        let owner = query(question).name().clone();
+        let mut reply = answer(question, Vec::new());
+        match (by, query(question).query_type()) {
+            (By::Udp, _) => reply.metadata.truncation = true,
+            (By::Tcp, RecordType::A) => {
+                reply.add_answers((0..4_000).map(|_| a(&owner, 86_400, 1)));
+            }
+            (By::Tcp, _) => {
+                let one_by_one = TXT::new(vec!["x".to_owned(); 30_000]);
+                reply.add_answer(Record::from_rdata(owner, 86_400, RData::TXT(one_by_one)));
+            }
+        }
+        reply.into()
+    })
+    .await;
+    let resolver = resolver(&[&server]);
+    for kind in [Kind::A, Kind::Txt] {
+        let error = resolver.ask("huge.test", kind).await.unwrap_err();
+        assert!(matches!(error, DnsError::Temporary(_)), "{error}");
+    }
 }
 
 #[tokio::test]
