@@ -7,6 +7,7 @@
 
 mod cache;
 mod chooser;
+mod dname;
 mod line;
 mod reading;
 mod resolver;

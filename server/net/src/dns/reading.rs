@@ -7,7 +7,7 @@ use hickory_resolver::proto::dnssec::Proof;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
-use super::{DnsError, MAX_NEGATIVE_TTL, MAX_TTL, temporary, wildcard};
+use super::{DnsError, MAX_NEGATIVE_TTL, MAX_TTL, dname, temporary, wildcard};
 
 /// What a message says of the name it was asked about.
 #[derive(Debug)]
@@ -96,9 +96,21 @@ impl Reader<'_> {
         if !self.manner.proved {
             return Ok(false);
         }
+        if self.denial.is_none() && wildcard::is_unfounded(self.message, self.name, kind) {
+            return Err(self.bogus());
+        }
         let mut secure = true;
         let denial = self.denial.filter(|_| !wildcard::is_proved(self.message, self.name, kind));
-        for proof in records.map(|record| record.proof).chain(denial) {
+        for record in records {
+            match record.proof {
+                Proof::Secure => {}
+                Proof::Insecure => secure = false,
+                // An alias that follows from that of a whole subtree has no signature of its own (RFC 6672 5.3.1).
+                _ if dname::gives(self.message, record) => return Ok(secure),
+                Proof::Bogus | Proof::Indeterminate => return Err(self.bogus()),
+            }
+        }
+        if let Some(proof) = denial {
             match proof {
                 Proof::Secure => {}
                 Proof::Insecure => secure = false,

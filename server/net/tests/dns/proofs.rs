@@ -19,7 +19,8 @@ const HOST: &str = "mail A 192.0.2.1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"\n_2
 
 pub(crate) fn zones() -> Bind {
     let aliases = "www CNAME mail\nout CNAME mail.unsigned.test.\nlost CNAME nowhere.signed3.test.\n\
-                   away CNAME nowhere.unsigned.test.\n*.wild TXT \"any\"\n*.alias CNAME mail\nend CNAME mail.expired.test.\n";
+                   away CNAME nowhere.unsigned.test.\n*.wild TXT \"any\"\n*.alias CNAME mail\nend CNAME mail.expired.test.\n\
+                   there.wild TXT \"own\"\nold DNAME signed3.test.\ngone DNAME unsigned.test.\n";
     let strange = "www CNAME mail\nin CNAME mail.signed.test.\ncircle CNAME circle2\ncircle2 CNAME circle\n\
                    lost CNAME nowhere.signed.test.\n";
     Bind::start(&[
@@ -142,6 +143,70 @@ async fn a_wildcard_is_secure_where_it_applies() {
             assert!(answer.secure, "{how}: {name}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_alias_of_a_subtree_is_as_secure_as_what_it_leads_to() {
+    let bind = zones();
+    let layers = bind.layers();
+    for (how, resolver) in both(&bind, &layers) {
+        for (name, secure) in [("mail.old.signed.test", true), ("mail.gone.signed.test", false)] {
+            let answer = resolver.ask(name, Kind::A).await.unwrap_or_else(|e| panic!("{how}: {name}: {e}"));
+            assert_eq!(answer.secure, secure, "{how}: {name}");
+        }
+        for nowhere in ["nowhere.old.signed.test", "nowhere.gone.signed.test"] {
+            assert_eq!(resolver.ask(nowhere, Kind::A).await, Err(DnsError::NoName), "{how}: {nowhere}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_long_name_of_an_ipv6_address_is_found_on_our_own_way_too() {
+    let mail = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0 PTR mail.signed.test.\n";
+    let bind = Bind::start(&[
+        ("ip6.arpa", "", Signed::Nsec),
+        ("8.b.d.0.1.0.0.2.ip6.arpa", mail, Signed::Nsec),
+        ("9.b.d.0.1.0.0.2.ip6.arpa", mail, Signed::No),
+    ]);
+    let layers = bind.layers();
+    for (how, resolver) in both(&bind, &layers) {
+        for (address, secure) in [("2001:db8::1", true), ("2001:db9::1", false)] {
+            let answer = resolver.ptr(address.parse().unwrap()).await;
+            let answer = answer.unwrap_or_else(|error| panic!("{how}: {address}: {error}"));
+            assert_eq!((answer.records, answer.secure), (vec!["mail.signed.test".to_owned()], secure), "{how}");
+        }
+        for nobody in ["2001:db8::2", "2001:db9::2"] {
+            assert_eq!(resolver.ptr(nobody.parse().unwrap()).await, Err(DnsError::NoName), "{how}: {nobody}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wildcard_cannot_be_passed_off_as_what_a_name_has_of_its_own() {
+    const THERE: &str = "there.wild.signed.test.";
+    let bind = zones();
+    let anchors = Anchors::from_file(&bind.trust_anchor()).unwrap();
+    let to = bind.address();
+    let liar = Fake::start(move |question, _| {
+        if query(question).query_type() != RecordType::TXT {
+            return relay(question, to).into();
+        }
+        // The wildcard's own records and signature, and beside them something that is proved to be unsigned.
+        let mut lie = code(question, ResponseCode::NoError);
+        for mut record in instead(question, "some.wild.signed.test.", RecordType::TXT, to).answers {
+            record.name = name(THERE);
+            lie.add_answer(record);
+        }
+        assert!(!lie.answers.is_empty());
+        let server = RData::NS(hickory_server::proto::rr::rdata::NS(name("ns.liar.test.")));
+        lie.add_authority(Record::from_rdata(name("any.unsigned.test."), 60, server));
+        lie.into()
+    })
+    .await;
+    let said = Resolver::proving_servers(&[liar.address], &anchors).unwrap().txt(THERE).await;
+    assert!(matches!(said, Err(DnsError::Bogus(_))), "{said:?}");
+    let honest = Resolver::proving_servers(&[bind.address()], &anchors).unwrap().txt(THERE).await.unwrap();
+    assert_eq!((honest.records, honest.secure), (vec![b"own".to_vec()], true));
 }
 
 #[tokio::test]
