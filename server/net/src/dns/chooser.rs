@@ -16,6 +16,8 @@ use crate::BoxFuture;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between looks while something is lost: the network may have come up after us.
 const LOOK_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// Until it is looked whether what was chosen before is really gone.
+const LOOK_SOON: Duration = Duration::from_secs(30);
 /// Between looks while all is well: a resolver on this machine may go away.
 const LOOK_ON: Duration = Duration::from_secs(15 * 60);
 
@@ -73,13 +75,23 @@ pub struct Choice {
     pub resolver: Resolver,
     /// Who that is and what is lost by it, for the operator.
     pub told: String,
+    /// Signatures come through, and are checked.
+    pub proves: bool,
     /// Nothing is lost.
     pub whole: bool,
 }
 
+/// What a choice is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Worth<'a> {
+    told: &'a str,
+    proves: bool,
+    whole: bool,
+}
+
 impl Choice {
-    fn words(&self) -> (&str, bool) {
-        (&self.told, self.whole)
+    fn worth(&self) -> Worth<'_> {
+        Worth { told: &self.told, proves: self.proves, whole: self.whole }
     }
 
     /// Looks around, for two seconds at most.
@@ -138,24 +150,25 @@ async fn servers(who: &str, servers: &[SocketAddr], settings: &Settings) -> Resu
 
 fn proved(resolver: Resolver, who: &str, lost: Option<String>) -> Choice {
     let told = format!("DNS is asked of {who}, and signatures (DNSSEC) are checked here.");
-    Choice { resolver, whole: lost.is_none(), told: with_loss(told, lost) }
+    Choice { resolver, proves: true, whole: lost.is_none(), told: with_loss(told, lost) }
 }
 
 fn believed(servers: &[SocketAddr], who: &str, lost: &str) -> Result<Choice, DnsError> {
     let told = format!("DNS is asked of {who}, and believed without signatures (DNSSEC).");
     let resolver = Resolver::with_servers(servers)?;
-    Ok(Choice { resolver, whole: false, told: with_loss(told, Some(lost.to_owned())) })
+    Ok(Choice { resolver, proves: false, whole: false, told: with_loss(told, Some(lost.to_owned())) })
 }
 
 fn recursion(resolver: Resolver, lost: Option<String>) -> Choice {
     let told = "DNS is resolved here, from the root servers downwards, and signatures (DNSSEC) are checked.".to_owned();
-    Choice { resolver, whole: lost.is_none(), told: with_loss(told, lost) }
+    Choice { resolver, proves: true, whole: lost.is_none(), told: with_loss(told, lost) }
 }
 
 /// Recursion all the same, since nothing else may or can be asked.
 fn unreached(settings: &Settings, why: &str, further: &str) -> Result<Choice, DnsError> {
     let resolver = Resolver::recursive(&settings.roots, &settings.anchors)?;
-    Ok(recursion(resolver, Some(format!("they can't be reached rightly ({why}){further}"))))
+    let lost = format!("they can't be reached rightly ({why}){further}");
+    Ok(Choice { proves: false, ..recursion(resolver, Some(lost)) })
 }
 
 fn with_loss(told: String, lost: Option<String>) -> String {
@@ -247,14 +260,15 @@ impl Drop for Chooser {
 
 /// Chooses, and goes on looking.
 async fn look(settings: Settings, tell: watch::Sender<Option<Choice>>) {
-    let mut missed = String::new();
+    let (mut missed, mut gone) = (String::new(), false);
     loop {
         match Choice::make(&settings).await {
-            Ok(found) => consider(found, &tell, &mut missed),
+            Ok(found) => gone = consider(found, gone, &tell, &mut missed) == Verdict::Worse,
             Err(error) => tell_once(&mut missed, format!("no name server can be chosen: {error}")),
         }
         let pause = match tell.borrow().as_ref().map(|choice| choice.whole) {
             None => CHECK_TIMEOUT,
+            Some(_) if gone => LOOK_SOON,
             Some(false) => LOOK_AGAIN,
             Some(true) => LOOK_ON,
         };
@@ -262,9 +276,10 @@ async fn look(settings: Settings, tell: watch::Sender<Option<Choice>>) {
     }
 }
 
-fn consider(found: Choice, tell: &watch::Sender<Option<Choice>>, missed: &mut String) {
+/// `gone`: what is known could not be chosen at the last look either.
+fn consider(found: Choice, gone: bool, tell: &watch::Sender<Option<Choice>>, missed: &mut String) -> Verdict {
     // The known choice must not stay borrowed while another one is put in its place.
-    let verdict = judge(tell.borrow().as_ref().map(Choice::words), found.words());
+    let verdict = judge(tell.borrow().as_ref().map(Choice::worth), found.worth(), gone);
     match verdict {
         Verdict::Same => {}
         Verdict::Worse => {
@@ -278,6 +293,7 @@ fn consider(found: Choice, tell: &watch::Sender<Option<Choice>>, missed: &mut St
             tell.send_replace(Some(found));
         }
     }
+    verdict
 }
 
 /// What becomes of a choice when another one could be made.
@@ -288,12 +304,13 @@ enum Verdict {
     Take,
 }
 
-/// Judges by what is told, and by whether nothing is lost. What was proved once is never given up for less: who breaks
-/// our way to signatures must not find us believing without them.
-fn judge(known: Option<(&str, bool)>, found: (&str, bool)) -> Verdict {
+/// Signatures that were checked once are never given up: who breaks our way to them must not find us believing without
+/// them. What else is lost is borne, when what is known is gone at two looks in a row.
+fn judge(known: Option<Worth>, found: Worth, gone: bool) -> Verdict {
     match known {
         Some(known) if known == found => Verdict::Same,
-        Some((_, true)) if !found.1 => Verdict::Worse,
+        Some(known) if known.proves && !found.proves => Verdict::Worse,
+        Some(known) if known.whole && !found.whole && !gone => Verdict::Worse,
         _ => Verdict::Take,
     }
 }
@@ -320,14 +337,34 @@ impl Dns for Chooser {
 mod tests {
     use super::*;
 
+    const WHOLE: Worth = Worth { told: "the root", proves: true, whole: true };
+    const PROVING: Worth = Worth { told: "the system's, proved", proves: true, whole: false };
+    const BELIEVED: Worth = Worth { told: "the system's, believed", proves: false, whole: false };
+
+    #[test]
+    fn what_is_better_or_else_is_taken() {
+        for gone in [false, true] {
+            assert_eq!(judge(None, BELIEVED, gone), Verdict::Take);
+            assert_eq!(judge(Some(BELIEVED), Worth { told: "others", ..BELIEVED }, gone), Verdict::Take);
+            assert_eq!(judge(Some(BELIEVED), PROVING, gone), Verdict::Take);
+            assert_eq!(judge(Some(PROVING), WHOLE, gone), Verdict::Take);
+            assert_eq!(judge(Some(WHOLE), Worth { told: "this machine", ..WHOLE }, gone), Verdict::Take);
+            assert_eq!(judge(Some(PROVING), Worth { told: "others", ..PROVING }, gone), Verdict::Take);
+            assert_eq!(judge(Some(WHOLE), WHOLE, gone), Verdict::Same);
+        }
+    }
+
     #[test]
     fn what_was_proved_once_is_never_given_up_for_less() {
-        let (proved, other, believed) = (("proved", true), ("another", true), ("believed", false));
-        assert_eq!(judge(None, believed), Verdict::Take);
-        assert_eq!(judge(Some(believed), ("believed otherwise", false)), Verdict::Take);
-        assert_eq!(judge(Some(believed), proved), Verdict::Take);
-        assert_eq!(judge(Some(proved), other), Verdict::Take);
-        assert_eq!(judge(Some(proved), proved), Verdict::Same);
-        assert_eq!(judge(Some(proved), believed), Verdict::Worse);
+        for gone in [false, true] {
+            assert_eq!(judge(Some(WHOLE), BELIEVED, gone), Verdict::Worse);
+            assert_eq!(judge(Some(PROVING), BELIEVED, gone), Verdict::Worse);
+        }
+    }
+
+    #[test]
+    fn what_is_gone_is_given_up_for_what_proves_as_well() {
+        assert_eq!(judge(Some(WHOLE), PROVING, false), Verdict::Worse);
+        assert_eq!(judge(Some(WHOLE), PROVING, true), Verdict::Take);
     }
 }
