@@ -8,7 +8,7 @@ use mailstead_net::dns::{Chooser, Dns};
 use mailstead_net::{Certificates, ClientTls};
 use mailstead_outbound::Schedule;
 use mailstead_store::{Options, Store};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::appliance::{Bound, Parts, own_addresses};
 use crate::certificates;
@@ -19,6 +19,8 @@ use crate::config::Config;
 /// # Errors
 /// A sentence for the operator when it can't start.
 pub(crate) async fn run(config: Config) -> Result<(), String> {
+    // From the first moment on: whoever starts a server may stop it before it is ready.
+    let signals = Signals::listen()?;
     // The store's lock before the ports: started twice, it must blame itself and not another program.
     let store = open_store(&config.data, Options::default())?;
     let bound = Bound::bind(config.clone())?;
@@ -43,7 +45,7 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
         data = %config.data.display(),
         "mailstead is ready"
     );
-    until_told_to_stop(&config, &certificates).await?;
+    until_told_to_stop(signals, &config, &certificates).await;
     tracing::info!("stopping: sessions and deliveries under way may finish");
     running.stop().await;
     tracing::info!("stopped");
@@ -76,11 +78,25 @@ pub(crate) fn delivery(config: &Config, verified_tls: ClientTls) -> Result<mails
     })
 }
 
-async fn until_told_to_stop(config: &Config, certificates: &Certificates) -> Result<(), String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("signals can't be received: {error}"));
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut hangup = listen(SignalKind::hangup())?;
+/// What an operator tells a running process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, String> {
+        let listen = |kind| signal(kind).map_err(|error| format!("signals can't be received: {error}"));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn until_told_to_stop(mut signals: Signals, config: &Config, certificates: &Certificates) {
     let mut watched = config.tls.as_ref().map(|files| {
         let files = Files { chain: files.certificate.clone(), key: files.key.clone() };
         Watched::new(files, certificates.clone())
@@ -93,10 +109,10 @@ async fn until_told_to_stop(config: &Config, certificates: &Certificates) -> Res
             }
         };
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
             () = change => {}
-            _ = hangup.recv() => match &mut watched {
+            _ = signals.hangup.recv() => match &mut watched {
                 Some(watched) => watched.read_now(),
                 None => tracing::info!("nothing to read again: no certificate files are configured"),
             }
