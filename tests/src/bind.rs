@@ -234,13 +234,13 @@ fn write_zone(folder: &Path, name: &str, records: &str, signed: Signed) -> Strin
     }
 }
 
-/// Changes the data of the first A or TLSA record that is not the server's own.
+/// Changes the data of all A and TLSA records that are not the server's own: which of them comes first is chance.
 fn forge(zone: &str) -> String {
     let mut done = false;
     let lines = zone.lines().map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let address = matches!(fields.as_slice(), [name, _, _, "A" | "TLSA", ..] if !name.starts_with("ns."));
-        if done || !address {
+        if !address {
             return line.to_owned();
         }
         done = true;

@@ -215,8 +215,8 @@ async fn wrong_signatures_are_bogus_and_never_a_permanent_no() {
     let layers = bind.layers();
     for (how, resolver) in both(&bind, &layers) {
         for name in ["mail.expired.test", "mail.forged.test", "mail.stripped.test"] {
-            let error = resolver.ask(name, Kind::A).await.unwrap_err();
-            assert!(matches!(error, DnsError::Bogus(_)), "{how}: {name}: {error}");
+            let answer = resolver.ask(name, Kind::A).await;
+            assert!(matches!(answer, Err(DnsError::Bogus(_))), "{how}: {name}: {answer:?}");
         }
         for name in ["nowhere.expired.test", "nowhere.stripped.test", "_443._tcp.mail.stripped.test"] {
             let error = resolver.ask(name, Kind::Tlsa).await.unwrap_err();
