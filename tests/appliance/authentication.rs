@@ -72,7 +72,7 @@ fn forged_and_malformed_letters_end_in_bounded_time_with_a_reason() {
     for (tags, why) in [
         ("a=rsa-sha256; bh=AAAA; b=AAAA; x=1000000000", "it has expired"),
         ("a=rsa-sha256; bh=AAAA; b=AAAA; t=99999999999", "it is from the future"),
-        ("a=rsa-sha256; bh=AAAA; b=AAAA; l=0", "it covers only a part of the body"),
+        ("a=rsa-sha256; bh=AAAA; b=AAAA; l=all", "its l= is no number"),
         ("a=rsa-sha1; bh=AAAA; b=AAAA", "rsa-sha1 proves nothing any more"),
         ("a=rsa-sha256; bh=AAAA; b=AAAA", "there is no key at s._domainkey.home.test"),
         ("complete garbage", "it is no list of tags"),

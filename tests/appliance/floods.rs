@@ -94,7 +94,7 @@ fn ten_thousand_recipients_hear_452_after_the_limit() {
     }
     assert!(accepted >= 100 && refused > 0, "{accepted} accepted, {refused} refused");
     wire.command("DATA").expect(354);
-    wire.send("Subject: to very many\r\n\r\nx\r\n.\r\n");
+    wire.send(format!("From: {BOB}\r\nSubject: to very many\r\n\r\nx\r\n.\r\n"));
     wire.reply().expect(250);
     the_others_are_served(&demo, "after");
 }

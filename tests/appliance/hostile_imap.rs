@@ -259,10 +259,12 @@ fn monstrous_mime_is_listed_in_bounded_time_and_depth() {
     let folded = format!("From: <bob@world.test>\r\nSubject: monster{}\r\n\r\nx\r\n", "\r\n fold".repeat(140_000));
     let boundary = "B".repeat(1 << 20);
     let long_boundary = head(&boundary) + &format!("--{boundary}\r\n\r\nx\r\n--{boundary}--\r\n");
-    let in_itself = "Content-Type: message/rfc822\r\nSubject: monster\r\n\r\n".repeat(1_000) + "x\r\n";
-    let addresses = format!("Cc: {}\r\nSubject: monster\r\n\r\nx\r\n", "<a@b.test>,\r\n ".repeat(50_000));
-    let groups = format!("To: {}\r\nSubject: monster\r\n\r\nx\r\n", "g: ((((((".repeat(20_000));
-    let encoded = format!("Subject: monster {}\r\n\r\nx\r\n", "=?utf-8?q?=C3=A4?=\r\n ".repeat(48_000));
+    let author = "From: <bob@world.test>\r\n";
+    let inner = "Content-Type: message/rfc822\r\nSubject: monster\r\n\r\n".repeat(1_000);
+    let in_itself = format!("{author}{inner}x\r\n");
+    let addresses = format!("{author}Cc: {}\r\nSubject: monster\r\n\r\nx\r\n", "<a@b.test>,\r\n ".repeat(50_000));
+    let groups = format!("{author}To: {}\r\nSubject: monster\r\n\r\nx\r\n", "g: ((((((".repeat(20_000));
+    let encoded = format!("{author}Subject: monster {}\r\n\r\nx\r\n", "=?utf-8?q?=C3=A4?=\r\n ".repeat(48_000));
     let letters = [many_parts, nested, folded, long_boundary, in_itself, addresses, groups, encoded];
     let mut smtp = demo.exchange("home.test");
     let mut stored = 0;

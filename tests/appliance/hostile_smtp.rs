@@ -71,7 +71,7 @@ fn a_nul_before_the_dot_does_not_end_the_message() {
     let demo = demo();
     let mut wire = exchange(&demo);
     up_to_data(&mut wire);
-    wire.send("Subject: carrier\r\n\r\nbody\r\n\0.\r\nMAIL FROM:<bob@world.test>\r\nRCPT TO:<alice@home.test>\r\nDATA\r\n.\r\n");
+    wire.send("From: bob@world.test\r\nSubject: carrier\r\n\r\nbody\r\n\0.\r\nMAIL FROM:<bob@world.test>\r\nRCPT TO:<alice@home.test>\r\nDATA\r\n.\r\n");
     let reply = wire.reply();
     assert!(reply.code == 250 || reply.code == 550, "{reply}");
     wire.command("NOOP").expect(250);
@@ -91,7 +91,7 @@ fn bdat_bodies_with_bare_line_ends_are_refused_and_dots_mean_nothing_in_them() {
         wire.send(format!("BDAT {} LAST\r\n{body}", body.len()));
         wire.reply().expect_status(550, "5.6.11");
     }
-    let body = "Subject: whole\r\n\r\n.\r\n..\r\nend\r\n";
+    let body = "From: bob@world.test\r\nSubject: whole\r\n\r\n.\r\n..\r\nend\r\n";
     wire.command(format!("MAIL FROM:<{BOB}>")).expect(250);
     wire.command(format!("RCPT TO:<{ALICE}>")).expect(250);
     // A CRLF that falls between two chunks is one line end.
@@ -387,7 +387,7 @@ fn a_refused_recipient_does_not_stop_the_others() {
     wire.command("RCPT TO:<nobody@home.test>").expect_status(550, "5.1.1");
     wire.command(format!("RCPT TO:<{ALICE}>")).expect(250);
     wire.command("DATA").expect(354);
-    wire.send("Subject: for those who exist\r\n\r\nx\r\n.\r\n");
+    wire.send("From: bob@world.test\r\nSubject: for those who exist\r\n\r\nx\r\n.\r\n");
     wire.reply().expect(250);
     alice_has_only(&demo, &["for those who exist"]);
 }

@@ -102,7 +102,7 @@ fn a_bounce_that_can_not_be_delivered_is_not_bounced_again() {
     let mut smtp = demo.exchange("home.test");
     let reply = smtp.try_send("", &["nobody@home.test"], b"Subject: a stray bounce\r\n\r\nx\r\n").unwrap();
     assert_eq!(reply.code, 550, "{reply}");
-    smtp.send("", &[ALICE], b"Subject: a bounce that arrives\r\n\r\nx\r\n");
+    smtp.send("", &[ALICE], b"From: postmaster@elsewhere.test\r\nSubject: a bounce that arrives\r\n\r\nx\r\n");
     let stored = demo.imap(ALICE).wait_for("INBOX", "a bounce that arrives");
     assert_eq!(header(&stored, "Return-Path").as_deref(), Some("<>"));
 }

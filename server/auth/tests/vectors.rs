@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use mailstead_auth::body::{BodyHasher, Canonicalization, Digest};
-use mailstead_auth::check::{BodyHashes, Inquiry, Origin, Outcome, Verdict, Visit, shapes};
+use mailstead_auth::check::{BodyHashes, Origin, Outcome, Verdict, Visit, shapes};
 use mailstead_net::BoxFuture;
 use mailstead_net::dns::{Answer, Data, Dns, DnsError, Kind};
 
@@ -56,10 +56,9 @@ async fn judge(message: &str) -> Verdict {
         }
     }
     let keys = Keys(KEYS.into_iter().collect());
-    let inquiry = Inquiry::new(&keys);
     let visit = Visit { ip: "192.0.2.1".parse().unwrap(), helo: "mail.example.com".into(), reverse_path: None };
-    let origin = Origin::check(&inquiry, &visit).await;
-    Verdict::check(&inquiry, &visit, origin, header, &hashes, NOW).await
+    let origin = Origin::check(&keys, &visit).await;
+    Verdict::check(&keys, &visit, origin, header, &hashes, NOW).await
 }
 
 async fn outcomes(message: &str) -> Vec<(String, String, Outcome)> {

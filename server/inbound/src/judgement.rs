@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mailstead_auth::body::{Canonicalization, Digest};
-use mailstead_auth::check::{self, BodyHashes, Disposition, Inquiry, Origin, Outcome, Verdict, Visit, shapes};
+use mailstead_auth::check::{self, BodyHashes, Disposition, Origin, Outcome, Verdict, Visit, shapes};
 use mailstead_message::{Domain, TraceId, header};
 use mailstead_net::Network;
 use mailstead_net::dns::Dns;
@@ -101,7 +101,7 @@ impl Checks {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         origins.entry(trace).or_insert_with(|| {
             let (dns, visit) = (Arc::clone(&self.dns), visit(client, from));
-            tokio::spawn(async move { Origin::check(&Inquiry::new(dns.as_ref()), &visit).await })
+            tokio::spawn(async move { Origin::check(dns.as_ref(), &visit).await })
         });
     }
 
@@ -126,14 +126,13 @@ impl Checks {
         }
         let trusted = store.trusted_sealers()?;
         let visit = visit(client, &envelope.from);
-        let inquiry = Inquiry::new(self.dns.as_ref());
         let begun = self.take(envelope.trace);
         let origin = match begun {
             Some(begun) => begun.await.map_err(|_| trouble(&StoreError::Closed))?,
-            None => Origin::check(&inquiry, &visit).await,
+            None => Origin::check(self.dns.as_ref(), &visit).await,
         };
         let (letter, hashes) = hash(letter, at).await?;
-        let verdict = Verdict::check(&inquiry, &visit, origin, letter.header(), &hashes, at.0).await;
+        let verdict = Verdict::check(self.dns.as_ref(), &visit, origin, letter.header(), &hashes, at.0).await;
         let disposition = verdict.disposition(&trusted);
         let mut fields = format!("Authentication-Results: {};\r\n\t{}\r\n", self.hostname, verdict.results);
         if self.policy.received_spf {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use mail_auth::common::crypto::Algorithm;
 use mailstead_message::header::Field;
 
-use super::inquiry::Inquiry;
-use super::key::Keys;
+use super::key::{Key, Keys};
 use super::signature::{Header, Signature, algorithm, decode, malformed, name};
 use super::tags::Tags;
 use super::{BodyHashes, Finding, Outcome};
@@ -14,6 +13,8 @@ use crate::body::Canonicalization;
 
 /// Links of a chain (RFC 8617 4.2.1).
 const MAX_INSTANCE: u32 = 50;
+/// Bytes of all its fields: fifty honest links have some 200 KB.
+const MAX_CHAIN: usize = 256 << 10;
 /// Bytes of the first handler's results that are looked at.
 const MAX_RESULTS: usize = 8 << 10;
 
@@ -37,9 +38,9 @@ pub struct ArcVerdict {
     pub why: String,
     /// It failed only because DNS did not answer, and may be whole: nobody should be told for good that it is broken.
     pub undecided: bool,
-    /// Who sealed it, first to last, when it is whole.
+    /// Who sealed it, first to last, when it is whole; who is said to have, while that is undecided.
     pub sealers: Vec<String>,
-    /// What the first of them saw, when it is whole: the value of its ARC-Authentication-Results.
+    /// What the first of them saw, likewise: the value of its ARC-Authentication-Results.
     pub first_results: Vec<u8>,
 }
 
@@ -60,12 +61,6 @@ impl ArcVerdict {
     fn none() -> Self {
         let (sealers, first_results) = (Vec::new(), Vec::new());
         Self { chain: Chain::None, why: String::new(), undecided: false, sealers, first_results }
-    }
-
-    /// A link's signature is not good.
-    fn unproved(what: &str, finding: &Finding) -> Self {
-        let undecided = finding.outcome == Outcome::TempError;
-        Self { undecided, ..Self::failed(&format!("{what}: {}", finding.why)) }
     }
 }
 
@@ -91,54 +86,87 @@ pub(super) fn shape(header: &Header<'_>, now: i64) -> Option<Canonicalization> {
     Signature::read(newest, true, now).ok().map(|signature| signature.body_shape)
 }
 
+/// The keys that the chain needs, by selector and domain.
+pub(super) fn wanted(header: &Header<'_>, now: i64) -> Vec<(String, String)> {
+    let sets = sets(header).unwrap_or_default();
+    let newest = sets.last().and_then(|newest| Signature::read(newest.message, true, now).ok());
+    let newest = newest.map(|signature| (signature.selector, signature.domain));
+    newest.into_iter().chain(sets.into_iter().map(|set| (set.seal.selector, set.seal.domain))).collect()
+}
+
 /// Judges the chain (RFC 8617 5.2).
-pub(super) async fn check(inquiry: &Inquiry<'_>, header: &Header<'_>, body: &BodyHashes, now: i64) -> ArcVerdict {
+pub(super) fn judge(header: &Header<'_>, body: &BodyHashes, keys: &Keys, now: i64) -> ArcVerdict {
     let sets = match sets(header) {
-        Ok(sets) if sets.is_empty() => return ArcVerdict::none(),
         Ok(sets) => sets,
         Err(why) => return ArcVerdict::failed(&why),
     };
     let Some(newest) = sets.last() else { return ArcVerdict::none() };
-    let signature = match Signature::read(newest.message, true, now) {
-        Ok(signature) => signature,
-        Err(finding) => return ArcVerdict::unproved("the newest message signature", &finding),
-    };
-    let seals = sets.iter().map(|set| (set.seal.selector.clone(), set.seal.domain.clone()));
-    let wanted = seals.chain([(signature.selector.clone(), signature.domain.clone())]);
-    let keys = Keys::fetch(inquiry, wanted).await;
-    let proved = match keys.get(&signature.selector, &signature.domain) {
-        Some(Ok(key)) => signature.verify(header, newest.message, body, key),
-        Some(Err(finding)) => finding.clone(),
-        None => malformed("its key is missing"),
-    };
-    if proved.outcome != Outcome::Pass {
-        return ArcVerdict::unproved("the newest message signature", &proved);
-    }
-    for (number, set) in sets.iter().enumerate().rev() {
-        let proved = match keys.get(&set.seal.selector, &set.seal.domain) {
-            Some(Ok(key)) => {
-                let signed = sealed(header, sets.get(..=number).unwrap_or_default());
-                key.verify(&signed, &set.seal.value, set.seal.algorithm)
-            }
-            Some(Err(finding)) => finding.clone(),
-            None => malformed("its key is missing"),
-        };
-        if proved.outcome != Outcome::Pass {
-            return ArcVerdict::unproved(&format!("the seal of {}", set.seal.domain), &proved);
+    let mut unanswered = None;
+    for (what, finding) in proofs(header, newest, &sets, body, keys, now) {
+        let why = format!("{what}: {}", finding.why);
+        match finding.outcome {
+            Outcome::Pass => {}
+            Outcome::TempError => unanswered = unanswered.or(Some(why)),
+            _ => return ArcVerdict::failed(&why),
         }
     }
     let first = sets.first().map(|set| set.results.value).unwrap_or_default();
+    let links = u32::try_from(sets.len()).unwrap_or(MAX_INSTANCE);
     ArcVerdict {
-        chain: Chain::Passed(u32::try_from(sets.len()).unwrap_or(MAX_INSTANCE)),
-        why: String::new(),
-        undecided: false,
+        chain: if unanswered.is_some() { Chain::Failed } else { Chain::Passed(links) },
+        undecided: unanswered.is_some(),
+        why: unanswered.unwrap_or_default(),
         first_results: first.get(..MAX_RESULTS).unwrap_or(first).to_vec(),
         sealers: sets.into_iter().map(|set| set.seal.domain).collect(),
     }
 }
 
+/// What is to be thought of the newest message signature, and then of each seal, the newest first.
+fn proofs(
+    header: &Header<'_>,
+    newest: &Set<'_, '_>,
+    sets: &[Set<'_, '_>],
+    body: &BodyHashes,
+    keys: &Keys,
+    now: i64,
+) -> Vec<(String, Finding)> {
+    let by = |selector: &str, domain: &str, prove: &dyn Fn(&Key) -> Finding| match keys.get(selector, domain) {
+        Some(Ok(key)) => prove(key),
+        Some(Err(finding)) => finding.clone(),
+        None => malformed("its key is missing"),
+    };
+    let message = match Signature::read(newest.message, true, now) {
+        Ok(signed) => by(&signed.selector, &signed.domain, &|key| signed.verify(header, newest.message, body, key)),
+        Err(finding) => finding,
+    };
+    let is_over = !matches!(message.outcome, Outcome::Pass | Outcome::TempError);
+    let mut proofs = vec![("the newest message signature".to_owned(), message)];
+    if is_over {
+        return proofs;
+    }
+    // Each seal covers all links before it and its own, itself without its value (RFC 8617 5.1.1).
+    let (mut covered, mut seals) = (Vec::new(), Vec::new());
+    for Set { results, message, seal_field, seal } in sets {
+        header.write(results, Canonicalization::Relaxed, &mut covered);
+        header.write(message, Canonicalization::Relaxed, &mut covered);
+        let before = covered.len();
+        header.write_unsigned(seal_field, Canonicalization::Relaxed, &mut covered);
+        let finding = by(&seal.selector, &seal.domain, &|key| key.verify(&covered, &seal.value, seal.algorithm));
+        covered.truncate(before);
+        header.write(seal_field, Canonicalization::Relaxed, &mut covered);
+        seals.push((format!("the seal of {}", seal.domain), finding));
+    }
+    proofs.extend(seals.into_iter().rev());
+    proofs
+}
+
 /// All links in order, each whole and said to follow on a good one.
 fn sets<'h, 'a>(header: &'h Header<'a>) -> Result<Vec<Set<'h, 'a>>, String> {
+    let fields = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
+    let size: usize = fields.iter().flat_map(|name| header.named(name)).map(|field| field.range.len()).sum();
+    if size > MAX_CHAIN {
+        return Err("it is too long to be looked at".to_owned());
+    }
     let results = by_instance(header, "ARC-Authentication-Results")?;
     let messages = by_instance(header, "ARC-Message-Signature")?;
     let seals = by_instance(header, "ARC-Seal")?;
@@ -204,19 +232,4 @@ impl Seal {
             validation: need("cv")?.to_ascii_lowercase(),
         })
     }
-}
-
-/// What the last of these links' seal covers (RFC 8617 5.1.1).
-fn sealed(header: &Header<'_>, sets: &[Set<'_, '_>]) -> Vec<u8> {
-    let mut signed = Vec::new();
-    for (number, set) in sets.iter().enumerate() {
-        header.write(set.results, Canonicalization::Relaxed, &mut signed);
-        header.write(set.message, Canonicalization::Relaxed, &mut signed);
-        if number + 1 < sets.len() {
-            header.write(set.seal_field, Canonicalization::Relaxed, &mut signed);
-        } else {
-            header.write_unsigned(set.seal_field, Canonicalization::Relaxed, &mut signed);
-        }
-    }
-    signed
 }

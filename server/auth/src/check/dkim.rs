@@ -1,6 +1,5 @@
 //! DKIM: who signed the letter, and whether it still is what was signed (RFC 6376, 8301, 8463).
 
-use super::inquiry::Inquiry;
 use super::key::Keys;
 use super::signature::{Claim, Header, Signature, malformed};
 use super::{BodyHashes, Finding, Outcome};
@@ -37,22 +36,27 @@ pub struct DkimVerdicts {
 
 /// The body shapes that the signatures need.
 pub(super) fn shapes(header: &Header<'_>, now: i64) -> Vec<Canonicalization> {
+    readable(header, now).map(|signature| signature.body_shape).collect()
+}
+
+/// The keys that the signatures need, by selector and domain.
+pub(super) fn wanted(header: &Header<'_>, now: i64) -> Vec<(String, String)> {
+    readable(header, now).map(|signature| (signature.selector, signature.domain)).collect()
+}
+
+fn readable(header: &Header<'_>, now: i64) -> impl Iterator<Item = Signature> {
     let fields = header.named("DKIM-Signature").take(MAX_SIGNATURES);
-    fields.filter_map(|field| Signature::read(field, false, now).ok()).map(|signature| signature.body_shape).collect()
+    fields.filter_map(move |field| Signature::read(field, false, now).ok())
 }
 
 /// Judges each signature.
-pub(super) async fn check(inquiry: &Inquiry<'_>, header: &Header<'_>, body: &BodyHashes, now: i64) -> DkimVerdicts {
+pub(super) fn judge(header: &Header<'_>, body: &BodyHashes, keys: &Keys, now: i64) -> DkimVerdicts {
     let fields: Vec<_> = header.named("DKIM-Signature").collect();
-    let read: Vec<_> =
-        fields.iter().take(MAX_SIGNATURES).map(|field| (*field, Signature::read(field, false, now))).collect();
-    let signatures = read.iter().filter_map(|(_, signature)| signature.as_ref().ok());
-    let wanted = signatures.map(|signature| (signature.selector.clone(), signature.domain.clone()));
-    let keys = Keys::fetch(inquiry, wanted).await;
-    let looked_at = read.iter().map(|(field, signature)| {
+    let looked_at = fields.iter().take(MAX_SIGNATURES).map(|field| {
         let Claim { domain, selector, algorithm, shown } = Claim::read(field);
+        let signature = Signature::read(field, false, now);
         let key = signature.as_ref().ok().and_then(|signature| keys.get(&signature.selector, &signature.domain));
-        let finding = match (signature, key) {
+        let finding = match (&signature, key) {
             (Err(finding), _) | (Ok(_), Some(Err(finding))) => finding.clone(),
             (Ok(signature), Some(Ok(key))) if !key.allows(signature.identity.as_deref(), &signature.domain) => {
                 Finding::new(Outcome::PermError, "its key is not for names below the domain")

@@ -143,6 +143,8 @@ pub struct DmarcVerdict {
     pub spf_aligned: bool,
     /// There is more than one `From` field, which no honest program writes.
     pub several_from: bool,
+    /// The policy is not known because we would wait no longer, which says nothing of the author's DNS.
+    pub cut_short: bool,
 }
 
 impl DmarcVerdict {
@@ -156,15 +158,22 @@ impl DmarcVerdict {
             dkim_aligned: false,
             spf_aligned: false,
             several_from: false,
+            cut_short: false,
         }
     }
 
-    /// How bad it is, to take the worst of several authors' (RFC 7489 6.6.1).
+    /// True when it is sure that the owner asks for nothing.
+    pub fn asks_for_nothing(&self) -> bool {
+        self.policy == Policy::None && self.record.is_some()
+    }
+
+    /// How bad it is, to take the worst of several authors' (RFC 7489 6.6.1). A policy that is not known may be any.
     fn gravity(&self) -> (u8, Policy) {
         let grave = match self.outcome {
-            Outcome::Fail => 3,
-            Outcome::TempError => 2,
-            Outcome::PermError => 1,
+            Outcome::Fail if self.policy != Policy::None => 4,
+            Outcome::TempError if !self.asks_for_nothing() => 3,
+            Outcome::Fail => 2,
+            Outcome::TempError => 1,
             _ => 0,
         };
         (grave, self.policy)
@@ -177,59 +186,105 @@ pub(super) struct Proofs<'a> {
     pub(super) spf: &'a Spf,
 }
 
-/// Judges a letter.
-pub(super) async fn check(inquiry: &Inquiry<'_>, header: &[u8], proofs: &Proofs<'_>) -> DmarcVerdict {
+/// What there is to know of the authors before anything is proved.
+pub(super) enum Authors {
+    /// It can't be told who they are.
+    Unclear(DmarcVerdict),
+    /// Their domains' owners.
+    Owners(Vec<Owner>),
+}
+
+/// What the owner of an author's domain asks for.
+pub(super) struct Owner {
+    author: Domain,
+    walk: Walk,
+    /// Whether the domain is nowhere in DNS, where that matters.
+    nowhere: Result<bool, DnsError>,
+}
+
+/// Finds out whose letter it claims to be and what they ask for. Nothing that a forger writes elsewhere in the letter
+/// has a part in it.
+pub(super) async fn look_up(inquiry: &Inquiry<'_>, header: &[u8]) -> Authors {
+    let unclear = |why: &str| DmarcVerdict::new(Outcome::PermError, why, None);
     let authors = match header::authors(header) {
         Ok(authors) => authors,
-        Err(AuthorsError::Missing) => return DmarcVerdict::new(Outcome::None, "it names no author", None),
+        Err(AuthorsError::Missing) => return Authors::Unclear(unclear("it names no author")),
         Err(AuthorsError::Several) => {
-            let verdict = DmarcVerdict::new(Outcome::PermError, "it has more than one From field", None);
-            return DmarcVerdict { several_from: true, ..verdict };
+            let verdict = unclear("it has more than one From field");
+            return Authors::Unclear(DmarcVerdict { several_from: true, ..verdict });
         }
-        Err(AuthorsError::Malformed) => {
-            return DmarcVerdict::new(Outcome::PermError, "its From field can't be read", None);
-        }
+        Err(AuthorsError::Malformed) => return Authors::Unclear(unclear("its From field can't be read")),
     };
     let mut domains: Vec<&Domain> = authors.iter().map(Address::domain).collect();
     domains.sort_by_key(|domain| domain.as_str());
     domains.dedup();
     if domains.len() > MAX_AUTHOR_DOMAINS {
-        return DmarcVerdict::new(Outcome::PermError, "it has authors of too many domains", None);
+        return Authors::Unclear(unclear("it has authors of too many domains"));
     }
-    let mut worst: Option<DmarcVerdict> = None;
-    for domain in domains {
-        let verdict = check_author(inquiry, domain, proofs).await;
-        if worst.as_ref().is_none_or(|worst| verdict.gravity() > worst.gravity()) {
-            worst = Some(verdict);
-        }
-    }
-    worst.unwrap_or_else(|| DmarcVerdict::new(Outcome::None, "it names no author", None))
+    let owners = domains.into_iter().map(|domain| Owner::look_up(inquiry, domain));
+    Authors::Owners(super::together(owners).await)
 }
 
-async fn check_author(inquiry: &Inquiry<'_>, author: &Domain, proofs: &Proofs<'_>) -> DmarcVerdict {
-    let verdict = |outcome, why: &str| DmarcVerdict::new(outcome, why, Some(author.clone()));
-    let walk = match walk(inquiry, author.as_str()).await {
-        Ok(walk) => walk,
-        Err(error) => {
-            let (dkim_aligned, spf_aligned) = proofs.exact(author);
-            // Whatever the policy may be, it is satisfied when the very domain is proved.
-            let proved = dkim_aligned || spf_aligned;
-            let outcome = if proved { Outcome::Pass } else { Outcome::TempError };
-            let why = format!("its policy can't be looked up now: {error}");
-            return DmarcVerdict { dkim_aligned, spf_aligned, ..verdict(outcome, &why) };
+impl Owner {
+    async fn look_up(inquiry: &Inquiry<'_>, author: &Domain) -> Self {
+        let walk = walk(inquiry, author.as_str()).await;
+        let matters =
+            walk.at(author.as_str()).is_none() && walk.found.iter().any(|(_, record)| record.nonexistent.is_some());
+        let nowhere = if matters { inquiry.is_nowhere(author.as_str()).await } else { Ok(false) };
+        Self { author: author.clone(), walk, nowhere }
+    }
+}
+
+impl Authors {
+    /// Judges a letter.
+    pub(super) async fn judge(self, inquiry: &Inquiry<'_>, proofs: &Proofs<'_>) -> DmarcVerdict {
+        let owners = match self {
+            Self::Unclear(verdict) => return verdict,
+            Self::Owners(owners) => owners,
+        };
+        let mut worst: Option<DmarcVerdict> = None;
+        for owner in owners {
+            let verdict = judge_owner(inquiry, owner, proofs).await;
+            if worst.as_ref().is_none_or(|worst| verdict.gravity() > worst.gravity()) {
+                worst = Some(verdict);
+            }
         }
-    };
-    let organisation = organisation(&walk, author.as_str()).unwrap_or_else(|| author.as_str().to_owned());
-    let at = |name: &str| walk.iter().find(|(found, _)| found == name);
-    let Some((place, record)) = at(author.as_str()).or_else(|| at(&organisation)).or_else(|| walk.last()) else {
+        worst.unwrap_or_else(|| DmarcVerdict::new(Outcome::PermError, "it names no author", None))
+    }
+}
+
+async fn judge_owner(inquiry: &Inquiry<'_>, owner: Owner, proofs: &Proofs<'_>) -> DmarcVerdict {
+    let Owner { author, walk, nowhere } = owner;
+    let verdict = |outcome, why: &str| DmarcVerdict::new(outcome, why, Some(author.clone()));
+    if let Some(error) = walk.hidden() {
+        let (dkim_aligned, spf_aligned) = proofs.exact(&author);
+        // Whatever the policy may be, it is satisfied when the very domain is proved.
+        let proved = dkim_aligned || spf_aligned;
+        let outcome = if proved { Outcome::Pass } else { Outcome::TempError };
+        let why = format!("its policy can't be looked up now: {error}");
+        let cut_short = inquiry.is_cut_short();
+        return DmarcVerdict { dkim_aligned, spf_aligned, cut_short, ..verdict(outcome, &why) };
+    }
+    let organisation = Organisation::of(&walk, author.as_str());
+    let found = walk.at(author.as_str()).or_else(|| walk.at(&organisation.name)).or_else(|| walk.found.last());
+    let Some((place, record)) = found else {
         return verdict(Outcome::None, "its domain publishes no policy");
     };
     if record.void {
         return verdict(Outcome::None, "its domain's policy record says nothing of use");
     }
     let own = place == author.as_str();
-    let nonexistent = !own && record.nonexistent.is_some() && inquiry.is_nowhere(author.as_str()).await == Ok(true);
-    let alignment = proofs.align(inquiry, author, &organisation, record).await;
+    let mut alignment = proofs.align(inquiry, &author, &organisation, record).await;
+    let policy = match nowhere {
+        Ok(nowhere) => record.asks(own, nowhere),
+        Err(error) => {
+            let asked = [true, false].map(|nowhere| record.asks(own, nowhere));
+            if asked.first() != asked.last() {
+                alignment.unsure = Some(format!("whether its domain exists: {error}"));
+            }
+            asked.into_iter().max().unwrap_or(record.policy)
+        }
+    };
     let passed = alignment.dkim || alignment.spf;
     let (outcome, why) = match (passed, &alignment.unsure) {
         (true, _) => (Outcome::Pass, String::new()),
@@ -237,14 +292,11 @@ async fn check_author(inquiry: &Inquiry<'_>, author: &Domain, proofs: &Proofs<'_
         (false, None) => (Outcome::Fail, "neither a signature nor SPF proves that it is from its domain".to_owned()),
     };
     DmarcVerdict {
-        outcome,
-        why,
-        author: Some(author.clone()),
-        policy: record.asks(own, nonexistent),
+        policy,
         record: Domain::parse(place).ok().map(|place| (place, record.clone())),
         dkim_aligned: alignment.dkim,
         spf_aligned: alignment.spf,
-        several_from: false,
+        ..verdict(outcome, &why)
     }
 }
 
@@ -265,7 +317,13 @@ impl Proofs<'_> {
     }
 
     /// RFC 9989 4.4, 5.3.
-    async fn align(&self, inquiry: &Inquiry<'_>, author: &Domain, organisation: &str, record: &Record) -> Alignment {
+    async fn align(
+        &self,
+        inquiry: &Inquiry<'_>,
+        author: &Domain,
+        organisation: &Organisation,
+        record: &Record,
+    ) -> Alignment {
         let mut alignment = Alignment::default();
         let mut known: Vec<(String, Result<bool, DnsError>)> = Vec::new();
         for verdict in &self.dkim.looked_at {
@@ -306,39 +364,72 @@ async fn is_aligned(
     inquiry: &Inquiry<'_>,
     domain: &str,
     author: &Domain,
-    author_organisation: &str,
+    of_author: &Organisation,
     strict: bool,
 ) -> Result<bool, DnsError> {
     if domain == author.as_str() {
         return Ok(true);
     }
     // A domain whose organisation is the author's is that or below it; only then need it be asked.
-    let below =
-        domain.strip_suffix(author_organisation).is_some_and(|before| before.is_empty() || before.ends_with('.'));
-    if strict || !below {
+    let top = of_author.unsure.as_ref().map_or(&of_author.name, |(top, _)| top);
+    if strict || !is_within(domain, top) {
         return Ok(false);
     }
-    let walk = walk(inquiry, domain).await?;
-    Ok(organisation(&walk, domain).as_deref().unwrap_or(domain) == author_organisation)
+    let of_domain = Organisation::of(&walk(inquiry, domain).await, domain);
+    match of_author.unsure.as_ref().or(of_domain.unsure.as_ref()) {
+        Some((_, error)) => Err(error.clone()),
+        None => Ok(of_domain.name == of_author.name),
+    }
 }
 
-/// The records found from a name up to its top (RFC 9989 4.10), the nearest first.
-async fn walk(inquiry: &Inquiry<'_>, domain: &str) -> Result<Vec<(String, Record)>, DnsError> {
+fn is_within(domain: &str, top: &str) -> bool {
+    domain.strip_suffix(top).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// What there is from a name up to its top (RFC 9989 4.10), the nearest first.
+struct Walk {
+    found: Vec<(String, Record)>,
+    /// Where DNS did not answer.
+    unanswered: Vec<(String, DnsError)>,
+}
+
+impl Walk {
+    fn at(&self, name: &str) -> Option<&(String, Record)> {
+        self.found.iter().find(|(found, _)| found == name)
+    }
+
+    /// Why a nearer record than the first may not have been found.
+    fn hidden(&self) -> Option<&DnsError> {
+        let (name, error) = self.unanswered.first()?;
+        self.found.first().is_none_or(|(found, _)| found.len() < name.len()).then_some(error)
+    }
+}
+
+/// Takes the walk, all its steps at once.
+async fn walk(inquiry: &Inquiry<'_>, domain: &str) -> Walk {
     let labels: Vec<&str> = domain.split('.').collect();
-    let mut found = Vec::new();
+    let mut names = Vec::new();
     let mut left = labels.len();
     while left > 0 {
-        let name = labels.get(labels.len() - left..).unwrap_or_default().join(".");
-        if let Some(record) = record(inquiry, &name).await? {
-            let end = record.psd.is_some();
-            found.push((name, record));
-            if end {
-                break;
-            }
-        }
+        names.push(labels.get(labels.len() - left..).unwrap_or_default().join("."));
         left = if left > WALK_LABELS { WALK_LABELS } else { left - 1 };
     }
-    Ok(found)
+    let records = super::together(names.iter().map(|name| record(inquiry, name))).await;
+    let mut walk = Walk { found: Vec::new(), unanswered: Vec::new() };
+    for (name, record) in names.into_iter().zip(records) {
+        match record {
+            Ok(None) => {}
+            Ok(Some(record)) => {
+                let end = record.psd.is_some();
+                walk.found.push((name, record));
+                if end {
+                    break;
+                }
+            }
+            Err(error) => walk.unanswered.push((name, error)),
+        }
+    }
+    walk
 }
 
 async fn record(inquiry: &Inquiry<'_>, name: &str) -> Result<Option<Record>, DnsError> {
@@ -352,9 +443,26 @@ async fn record(inquiry: &Inquiry<'_>, name: &str) -> Result<Option<Record>, Dns
     Ok(records.next().filter(|_| records.next().is_none()))
 }
 
-/// The organisation's domain (RFC 9989 4.10.2).
-fn organisation(walk: &[(String, Record)], domain: &str) -> Option<String> {
-    for (name, record) in walk {
+/// An organisation's domain (RFC 9989 4.10.2).
+struct Organisation {
+    name: String,
+    /// Where DNS did not answer: the highest domain that it may be, and why.
+    unsure: Option<(String, DnsError)>,
+}
+
+impl Organisation {
+    fn of(walk: &Walk, domain: &str) -> Self {
+        let name = named(&walk.found, domain).unwrap_or_else(|| domain.to_owned());
+        let unsure = walk.unanswered.last().map(|(highest, error)| {
+            let higher = walk.found.last().map(|(found, _)| found).filter(|found| found.len() < highest.len());
+            (higher.unwrap_or(highest).clone(), error.clone())
+        });
+        Self { name, unsure }
+    }
+}
+
+fn named(found: &[(String, Record)], domain: &str) -> Option<String> {
+    for (name, record) in found {
         match record.psd {
             Some(false) => return Some(name.clone()),
             Some(true) if name != domain => {
@@ -365,7 +473,7 @@ fn organisation(walk: &[(String, Record)], domain: &str) -> Option<String> {
             _ => {}
         }
     }
-    walk.last().map(|(name, _)| name.clone())
+    found.last().map(|(name, _)| name.clone())
 }
 
 #[cfg(test)]

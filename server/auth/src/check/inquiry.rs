@@ -1,62 +1,69 @@
-//! The DNS questions of one letter, bounded in number and in time.
+//! The DNS questions about one letter, bounded in number and in time.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use mailstead_net::dns::{Data, Dns, DnsError, Kind};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-/// All questions about one letter together. SPF may ask some two hundred in the worst case that its own limits allow,
-/// and nobody honest comes near.
+/// All questions of an inquiry together. SPF may ask some two hundred in the worst case that its own limits allow, and
+/// nobody honest comes near.
 const MAX_QUESTIONS: u32 = 250;
-/// All waiting together: the client waits behind it, and its patience (ten minutes, RFC 5321 4.5.3.2.6) is not ours to
-/// spend.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Of them, those that are under way at the same time: names without an answer are cheap to invent, and the places of
+/// the resolver are everybody's.
+const AT_ONCE: usize = 8;
 
-/// Asks the questions of one letter.
-pub struct Inquiry<'d> {
+/// Asks what one part of the verdict needs. What a stranger can make slow, and what must be found out in spite of that,
+/// are asked by inquiries of their own.
+pub(crate) struct Inquiry<'d> {
     dns: &'d dyn Dns,
     end: Instant,
+    places: Semaphore,
     asked: AtomicU32,
-    answered: AtomicU32,
-    failed: AtomicU32,
+    heard: AtomicBool,
+    cut_short: AtomicBool,
 }
 
 impl<'d> Inquiry<'d> {
     /// Begins: from now on the time runs.
-    pub fn new(dns: &'d dyn Dns) -> Self {
-        Self::until(dns, Instant::now() + PATIENCE)
+    pub(crate) fn new(dns: &'d dyn Dns, patience: Duration) -> Self {
+        let (asked, heard, cut_short) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        Self { dns, end: Instant::now() + patience, places: Semaphore::new(AT_ONCE), asked, heard, cut_short }
     }
 
-    fn until(dns: &'d dyn Dns, end: Instant) -> Self {
-        let zero = || AtomicU32::new(0);
-        Self { dns, end, asked: zero(), answered: zero(), failed: zero() }
+    /// True when DNS answered at all.
+    pub(super) fn heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
-    /// True when something was asked and nothing at all was answered: then it is not the sender's DNS that is down, but
-    /// ours.
-    pub fn is_cut_off(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) > 0 && self.answered.load(Ordering::Relaxed) == 0
-    }
-
-    /// How many questions were asked.
-    pub fn asked(&self) -> u32 {
-        self.asked.load(Ordering::Relaxed)
+    /// True when a bound of ours ended it, not an answer: that says nothing of whom was asked about.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.cut_short.load(Ordering::Relaxed)
     }
 
     async fn ask(&self, name: &str, kind: Kind) -> Result<Vec<Data>, DnsError> {
         if self.asked.fetch_add(1, Ordering::Relaxed) >= MAX_QUESTIONS {
-            return Err(DnsError::Temporary("this letter asks too many questions".to_owned()));
+            return Err(self.cut("this letter asks too many questions"));
         }
-        let answer = match timeout_at(self.end, self.dns.ask(name, kind)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(DnsError::Temporary("the answers took too long".to_owned())),
+        let asked = async {
+            let _place = self.places.acquire().await;
+            self.dns.ask(name, kind).await
+        };
+        let Ok(answer) = timeout_at(self.end, asked).await else {
+            return Err(self.cut("the answers took too long"));
         };
         // A forged answer says that somebody is there as little as silence does.
-        let told = if answer.as_ref().is_err_and(DnsError::is_temporary) { &self.failed } else { &self.answered };
-        told.fetch_add(1, Ordering::Relaxed);
+        if !answer.as_ref().is_err_and(DnsError::is_temporary) {
+            self.heard.store(true, Ordering::Relaxed);
+        }
         Ok(answer?.records)
+    }
+
+    fn cut(&self, why: &str) -> DnsError {
+        self.cut_short.store(true, Ordering::Relaxed);
+        DnsError::Temporary(why.to_owned())
     }
 
     pub(super) async fn txt(&self, name: &str) -> Result<Vec<Vec<u8>>, DnsError> {
@@ -119,26 +126,30 @@ mod tests {
     use super::*;
     use crate::check::table::Table;
 
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     #[tokio::test]
     async fn one_letter_asks_a_bounded_number_of_questions() {
         let table = Table::new("").failing("down.test");
-        let inquiry = Inquiry::new(&table);
+        let inquiry = Inquiry::new(&table, PATIENCE);
         for _ in 0..MAX_QUESTIONS {
             assert_eq!(inquiry.txt("nothing.test").await, Err(DnsError::NoName));
         }
+        assert!(!inquiry.is_cut_short());
         assert!(inquiry.txt("nothing.test").await.unwrap_err().is_temporary());
+        assert!(inquiry.is_cut_short());
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_when_patience_does() {
         let table = Table::new("").silent("slow.test");
         let begun = Instant::now();
-        let inquiry = Inquiry::new(&table);
+        let inquiry = Inquiry::new(&table, PATIENCE);
         assert!(inquiry.txt("slow.test").await.unwrap_err().is_temporary());
         assert_eq!(begun.elapsed(), PATIENCE);
-        assert!(inquiry.is_cut_off());
+        assert!(inquiry.is_cut_short() && !inquiry.heard());
         assert_eq!(inquiry.txt("other.test").await, Err(DnsError::NoName));
-        assert!(!inquiry.is_cut_off());
+        assert!(inquiry.heard());
     }
 
     #[test]

@@ -90,10 +90,11 @@ pub(super) type Found = Arc<Result<Key, Finding>>;
 pub(super) struct Keys(HashMap<(String, String), Found>);
 
 impl Keys {
-    /// Asks for all of them together.
+    /// Asks for all of them together, those named first before the others.
     pub(super) async fn fetch(inquiry: &Inquiry<'_>, wanted: impl IntoIterator<Item = (String, String)>) -> Self {
-        let wanted: HashSet<(String, String)> = wanted.into_iter().collect();
-        let asked = wanted.into_iter().map(|(selector, domain)| async move {
+        let mut seen = HashSet::new();
+        let wanted = wanted.into_iter().filter(|key| seen.insert(key.clone()));
+        let asked = wanted.map(|(selector, domain)| async move {
             let found = ask(inquiry, &selector, &domain).await;
             ((selector, domain), Arc::new(found))
         });

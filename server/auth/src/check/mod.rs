@@ -1,7 +1,7 @@
 //! What is proved about a letter from the world.
 //!
 //! [`Origin`] is what can be told of the client as soon as it has said `MAIL FROM`; [`Verdict`] is all there is to say
-//! of the letter. Both ask DNS through an [`Inquiry`], which bounds what one letter may cost.
+//! of the letter. What both ask DNS is bounded in number and time.
 
 mod arc;
 mod dkim;
@@ -9,6 +9,7 @@ mod dmarc;
 mod inquiry;
 mod iprev;
 mod key;
+mod prove;
 mod results;
 mod signature;
 mod spf;
@@ -20,19 +21,30 @@ mod words;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::task::Poll;
+use std::time::Duration;
 
 use mailstead_message::{Address, Domain};
+use mailstead_net::dns::Dns;
 
 pub use arc::{ArcVerdict, Chain};
 pub use dkim::{DkimVerdict, DkimVerdicts};
 pub use dmarc::{DmarcVerdict, Policy, Record};
-pub use inquiry::Inquiry;
 pub use iprev::ReverseVerdict;
 pub use results::{forged, received_spf};
 pub use spf::{SpfResult, spf};
 
+use self::inquiry::Inquiry;
+use self::key::Keys;
 use self::signature::Header;
 use crate::body::Canonicalization;
+
+/// What is asked of the client. It has patience, too (ten minutes, RFC 5321 4.5.3.2.6), which is not ours to spend.
+const PATIENCE_WITH_CLIENT: Duration = Duration::from_secs(20);
+/// What is asked of the authors' domains: less than what the resolver needs to give up, so that where the resolver is
+/// kept busy it is we who give up, and know it.
+const PATIENCE_WITH_AUTHORS: Duration = Duration::from_secs(18);
+/// The keys of all who say that they signed: some time is left to find out who of them belongs to the author.
+const PATIENCE_WITH_SIGNERS: Duration = Duration::from_secs(14);
 
 /// The result of one method (RFC 8601 2.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,12 +139,14 @@ pub struct Origin {
     pub mail_from: Option<Spf>,
     /// Its name by DNS.
     pub reverse: ReverseVerdict,
-    cut_off: bool,
+    /// DNS answered something at all.
+    heard: bool,
 }
 
 impl Origin {
     /// Finds out.
-    pub async fn check(inquiry: &Inquiry<'_>, visit: &Visit) -> Self {
+    pub async fn check(dns: &dyn Dns, visit: &Visit) -> Self {
+        let inquiry = &Inquiry::new(dns, PATIENCE_WITH_CLIENT);
         let mail_from = async {
             let path = visit.reverse_path.as_ref()?;
             let result = spf::check(inquiry, visit.ip, &visit.helo, &path.to_string()).await;
@@ -141,7 +155,7 @@ impl Origin {
         let helo = spf::check(inquiry, visit.ip, &visit.helo, "");
         let (mail_from, helo, reverse) = tokio::join!(mail_from, helo, iprev::check(inquiry, visit.ip));
         let helo = Spf { domain: visit.helo.to_ascii_lowercase(), result: helo };
-        Self { helo, mail_from, reverse, cut_off: inquiry.is_cut_off() }
+        Self { helo, mail_from, reverse, heard: inquiry.heard() }
     }
 
     /// The one that counts for DMARC: of the reverse-path, or of the client's name where that is null.
@@ -189,7 +203,7 @@ pub fn shapes(header: &[u8], now: i64) -> Vec<Canonicalization> {
 impl Verdict {
     /// Judges a letter by its header block and the hashes of its body; `now` is in seconds since 1970.
     pub async fn check(
-        inquiry: &Inquiry<'_>,
+        dns: &dyn Dns,
         visit: &Visit,
         mut origin: Origin,
         header: &[u8],
@@ -197,10 +211,14 @@ impl Verdict {
         now: i64,
     ) -> Self {
         let fields = Header::new(header);
-        let (dkim, arc) =
-            tokio::join!(dkim::check(inquiry, &fields, body, now), arc::check(inquiry, &fields, body, now));
-        let dmarc = dmarc::check(inquiry, header, &dmarc::Proofs { dkim: &dkim, spf: origin.spf() }).await;
-        origin.cut_off &= inquiry.is_cut_off();
+        let signers = dkim::wanted(&fields, now).into_iter().chain(arc::wanted(&fields, now));
+        // Whoever forges an author chooses the signers, and how long they take to answer.
+        let for_authors = Inquiry::new(dns, PATIENCE_WITH_AUTHORS);
+        let for_signers = Inquiry::new(dns, PATIENCE_WITH_SIGNERS);
+        let (keys, authors) = tokio::join!(Keys::fetch(&for_signers, signers), dmarc::look_up(&for_authors, header));
+        let (dkim, arc) = prove::prove(fields, header, body, keys, now).await;
+        let dmarc = authors.judge(&for_authors, &dmarc::Proofs { dkim: &dkim, spf: origin.spf() }).await;
+        origin.heard |= for_authors.heard() || for_signers.heard();
         let mut verdict = Self { origin, dkim, dmarc, arc, results: String::new() };
         verdict.results = results::compose(&verdict, visit);
         verdict
@@ -214,13 +232,17 @@ impl Verdict {
             Outcome::Fail => match dmarc.policy {
                 Policy::None => Disposition::Accept,
                 Policy::Quarantine => Disposition::Junk,
+                Policy::Reject if self.may_get_voucher(trusted) => Disposition::Defer,
                 Policy::Reject => Disposition::Refuse,
             },
             // Without the answer it would not be taken as it is.
             Outcome::TempError if dmarc.policy != Policy::None => Disposition::Defer,
-            // The policy itself is not known. Where nothing at all is answered it is our DNS that is down, and that
-            // ends; a domain whose own servers are broken may stay so, and its letters must not be lost for it.
-            Outcome::TempError if self.origin.cut_off => Disposition::Defer,
+            Outcome::TempError if dmarc.asks_for_nothing() => Disposition::Accept,
+            // The policy itself is not known. Where we gave up, or nothing at all is answered, it is our DNS that is
+            // busy or down, and that ends; a domain whose own servers are broken may stay so, and its letters must not
+            // be lost for it, nor look like proved ones.
+            Outcome::TempError if dmarc.cut_short || !self.origin.heard => Disposition::Defer,
+            Outcome::TempError => Disposition::Junk,
             Outcome::PermError if dmarc.several_from => Disposition::Refuse,
             Outcome::PermError => Disposition::Junk,
             _ => Disposition::Accept,
@@ -230,12 +252,18 @@ impl Verdict {
     /// The trusted handler who saw that the letter was its author's before it was changed: the chain must be whole, all
     /// its sealers trusted, for each could have put any letter under what those before it said.
     pub fn voucher(&self, trusted: &[Domain]) -> Option<&str> {
-        let author = self.dmarc.author.as_ref()?;
         let Chain::Passed(_) = self.arc.chain else { return None };
-        let is_trusted = |sealer: &String| {
-            let sealer = sealer.as_str();
-            trusted.iter().any(|domain| sealer == domain.as_str())
-        };
+        self.first_to_vouch(trusted)
+    }
+
+    /// True when [`voucher`](Self::voucher) may be somebody as soon as DNS answers.
+    fn may_get_voucher(&self, trusted: &[Domain]) -> bool {
+        self.arc.undecided && self.first_to_vouch(trusted).is_some()
+    }
+
+    fn first_to_vouch(&self, trusted: &[Domain]) -> Option<&str> {
+        let author = self.dmarc.author.as_ref()?;
+        let is_trusted = |sealer: &String| trusted.iter().any(|domain| sealer == domain.as_str());
         if !self.arc.sealers.iter().all(is_trusted) || !results::says_dmarc_passed(&self.arc.first_results, author) {
             return None;
         }
@@ -274,5 +302,7 @@ async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
     pending.into_iter().filter_map(|(_, output)| output).collect()
 }
 
+#[cfg(test)]
+mod patience_tests;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,6 @@ use super::{Chain, Outcome, Verdict, Visit};
 
 /// Characters of a name or reason that are repeated: they are the sender's.
 const MAX_WORD: usize = 253;
-/// Bytes of a field's value that are looked at for a name.
-const MAX_VALUE: usize = 4 << 10;
 
 /// What stands behind our name and its semicolon.
 pub(super) fn compose(verdict: &Verdict, visit: &Visit) -> String {
@@ -98,21 +96,31 @@ pub fn received_spf(verdict: &Verdict, visit: &Visit, hostname: &str) -> String 
 
 /// True when a field that came with a letter claims to be ours, or to have been written by us, and so must go.
 pub fn forged(field: &Field<'_>, hostname: &str) -> bool {
-    let text = String::from_utf8_lossy(field.value.get(..MAX_VALUE).unwrap_or(field.value)).to_ascii_lowercase();
-    let hostname = hostname.to_ascii_lowercase();
-    if field.is("Authentication-Results") {
-        let id = plain(&text);
-        let id = id.split(';').next().unwrap_or_default();
-        let id = id.split_ascii_whitespace().next().unwrap_or_default();
-        return id.trim_end_matches('.') == hostname;
-    }
     let prefix = field.name.get(..7).unwrap_or_default();
-    (field.is("Received-SPF") || prefix.eq_ignore_ascii_case("X-Spam-")) && text.contains(&hostname)
+    let is_results = field.is("Authentication-Results");
+    if !is_results && !field.is("Received-SPF") && !prefix.eq_ignore_ascii_case("X-Spam-") {
+        return false;
+    }
+    let text = String::from_utf8_lossy(field.value).to_ascii_lowercase();
+    let hostname = hostname.to_ascii_lowercase();
+    if !is_results {
+        return text.contains(&hostname);
+    }
+    // What one reader takes for a comment without an end may be our name for another.
+    writer(&text).is_none_or(|writer| writer.trim_end_matches('.') == hostname)
+}
+
+/// Whose results they are; `None` where that can't be told.
+fn writer(results: &str) -> Option<String> {
+    let (plain, whole) = plain(results);
+    let plain = plain.trim_ascii_start();
+    let end = plain.find(|c: char| c == ';' || c.is_ascii_whitespace());
+    end.or(whole.then_some(plain.len())).and_then(|end| plain.get(..end)).map(str::to_owned)
 }
 
 /// True when the results of another say that DMARC passed for this author.
 pub(super) fn says_dmarc_passed(results: &[u8], author: &Domain) -> bool {
-    let text = plain(&String::from_utf8_lossy(results).to_ascii_lowercase());
+    let (text, _) = plain(&String::from_utf8_lossy(results).to_ascii_lowercase());
     let from = format!("header.from={}", author.as_str());
     text.split(';').any(|result| {
         let mut words = result.split_ascii_whitespace();
@@ -120,8 +128,8 @@ pub(super) fn says_dmarc_passed(results: &[u8], author: &Domain) -> bool {
     })
 }
 
-/// A structured value without its comments and quotes.
-fn plain(text: &str) -> String {
+/// A structured value without its comments and quotes, and whether all of them have an end.
+fn plain(text: &str) -> (String, bool) {
     let (mut plain, mut depth, mut escaped, mut in_quotes) = (String::new(), 0_usize, false, false);
     for character in text.chars() {
         match character {
@@ -147,7 +155,7 @@ fn plain(text: &str) -> String {
             _ => {}
         }
     }
-    plain
+    (plain, depth == 0 && !in_quotes)
 }
 
 fn reason(why: Option<&str>) -> String {

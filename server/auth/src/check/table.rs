@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::pending;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use mailstead_net::BoxFuture;
 use mailstead_net::dns::{Answer, Data, Dns, DnsError, Kind, Mx};
@@ -12,6 +14,10 @@ pub(crate) struct Table {
     records: HashMap<String, Vec<(Kind, Data)>>,
     failing: HashSet<String>,
     silent: HashSet<String>,
+    slow: HashMap<String, Duration>,
+    asked: AtomicU32,
+    in_flight: AtomicU32,
+    most_in_flight: AtomicU32,
 }
 
 impl Table {
@@ -48,12 +54,50 @@ impl Table {
         self.silent.insert(name.to_owned());
         self
     }
+
+    /// The servers of this name take so long.
+    pub(crate) fn slow(mut self, name: &str, time: Duration) -> Self {
+        self.slow.insert(name.to_owned(), time);
+        self
+    }
+
+    /// How many questions were asked.
+    pub(crate) fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// How many of them at once, at most.
+    pub(crate) fn most_in_flight(&self) -> u32 {
+        self.most_in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// A question under way.
+struct InFlight<'t>(&'t Table);
+
+impl<'t> InFlight<'t> {
+    fn begin(table: &'t Table) -> Self {
+        table.asked.fetch_add(1, Ordering::Relaxed);
+        let now = table.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        table.most_in_flight.fetch_max(now, Ordering::Relaxed);
+        Self(table)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Dns for Table {
     fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>> {
         Box::pin(async move {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
+            let _under_way = InFlight::begin(self);
+            if let Some(time) = self.slow.get(&name) {
+                tokio::time::sleep(*time).await;
+            }
             if self.silent.contains(&name) {
                 return pending().await;
             }

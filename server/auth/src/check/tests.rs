@@ -9,15 +9,15 @@ use super::*;
 use crate::body::{BodyHasher, Digest};
 
 const NOW: i64 = 1_800_000_000;
-const LETTER: &str =
+pub(super) const LETTER: &str =
     "From: Bob <bob@world.test>\r\nTo: alice@home.test\r\nSubject:  Hello \r\n\tworld\r\n\r\nHello  Alice, \r\n\r\n";
-const TAGS: &str = "v=1; a=ed25519-sha256; c=relaxed/relaxed; d=world.test; s=s1; h=from:to:subject:from";
+pub(super) const TAGS: &str = "v=1; a=ed25519-sha256; c=relaxed/relaxed; d=world.test; s=s1; h=from:to:subject:from";
 
 /// A key of world.test, and who signs with it. Canonicalises by another's code than what is tested.
-struct Signer(Ed25519KeyPair);
+pub(super) struct Signer(Ed25519KeyPair);
 
 impl Signer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap())
     }
 
@@ -26,7 +26,7 @@ impl Signer {
     }
 
     /// The letter with a field that has these tags, its hash and its signature on top.
-    fn sign(&self, field: &str, tags: &str, letter: &str) -> String {
+    pub(super) fn sign(&self, field: &str, tags: &str, letter: &str) -> String {
         let (header, body) = letter.split_once("\r\n\r\n").unwrap();
         let bh = STANDARD.encode(hashes(body.as_bytes()).relaxed.unwrap());
         let unsigned = format!(" {tags};\r\n\tbh={bh};\r\n\tb=");
@@ -55,7 +55,7 @@ impl Signer {
     }
 
     /// Adds a link to a chain, over what is sealed so far.
-    fn seal(&self, instance: u32, domain: &str, results: &str, letter: &str) -> String {
+    pub(super) fn seal(&self, instance: u32, domain: &str, results: &str, letter: &str) -> String {
         let tags = format!("i={instance}; a=ed25519-sha256; c=relaxed/relaxed; d={domain}; s=s1; h=from:to:subject");
         let letter = self.sign("ARC-Message-Signature", &tags, letter);
         let letter = format!("ARC-Authentication-Results: i={instance}; {results}\r\n{letter}");
@@ -87,19 +87,18 @@ fn hashes(body: &[u8]) -> BodyHashes {
     BodyHashes { simple: hash(Canonicalization::Simple), relaxed: hash(Canonicalization::Relaxed) }
 }
 
-fn visit(ip: &str, path: &str) -> Visit {
+pub(super) fn visit(ip: &str, path: &str) -> Visit {
     Visit { ip: ip.parse().unwrap(), helo: "mx.world.test".to_owned(), reverse_path: Address::parse(path).ok() }
 }
 
-async fn judge(table: &Table, visit: &Visit, letter: &str) -> Verdict {
+pub(super) async fn judge(table: &Table, visit: &Visit, letter: &str) -> Verdict {
     let header = mailstead_message::header::header_len(letter.as_bytes());
     let (header, body) = letter.as_bytes().split_at(header);
-    let inquiry = Inquiry::new(table);
-    let origin = Origin::check(&inquiry, visit).await;
-    Verdict::check(&inquiry, visit, origin, header, &hashes(body), NOW).await
+    let origin = Origin::check(table, visit).await;
+    Verdict::check(table, visit, origin, header, &hashes(body), NOW).await
 }
 
-fn world(more: &str) -> Table {
+pub(super) fn world(more: &str) -> Table {
     let record = Signer::new().record();
     Table::new(&format!(
         "world.test TXT v=spf1 ip4:192.0.2.7 -all
@@ -158,8 +157,10 @@ async fn a_signature_is_judged_by_everything_that_can_be_wrong_with_it() {
         (with(&format!("t={}", NOW + 90_000)), Outcome::Policy, "it is from the future"),
         (with("t=2; x=1"), Outcome::PermError, "it expired before"),
         (with("t=soon"), Outcome::PermError, "its t= is no number"),
-        (with("l=5"), Outcome::Policy, "only a part of the body"),
-        (with("l=0"), Outcome::Policy, "only a part of the body"),
+        (with("l=14"), Outcome::Pass, ""),
+        (format!("{}Pay me.\r\n", with("l=14")), Outcome::Policy, "only a part of the body"),
+        (with("l=14").replace("Hello  Alice", "Pay me, Alice"), Outcome::Policy, "only a part of the body"),
+        (with("l=all"), Outcome::PermError, "its l= is no number"),
         (with("i=bob@bank.test"), Outcome::PermError, "its i= is not"),
         (with("q=http"), Outcome::PermError, "its key is not in DNS"),
         (with("v=1"), Outcome::PermError, "no list of tags"),
@@ -225,12 +226,11 @@ async fn of_a_thousand_signatures_ten_are_looked_at() {
     let letter = format!("{junk}{}", Signer::new().sign("DKIM-Signature", TAGS, LETTER));
     let table = world("");
     let visit = visit("192.0.2.7", "bob@world.test");
-    let inquiry = Inquiry::new(&table);
-    let origin = Origin::check(&inquiry, &visit).await;
-    let before = inquiry.asked();
-    let verdict = Verdict::check(&inquiry, &visit, origin, letter.as_bytes(), &BodyHashes::default(), NOW).await;
+    let origin = Origin::check(&table, &visit).await;
+    let before = table.asked();
+    let verdict = Verdict::check(&table, &visit, origin, letter.as_bytes(), &BodyHashes::default(), NOW).await;
     assert_eq!((verdict.dkim.looked_at.len(), verdict.dkim.passed_over), (10, 991));
-    assert!(inquiry.asked() - before < 20, "{}", inquiry.asked());
+    assert!(table.asked() - before < 20, "{}", table.asked());
     assert!(verdict.results.contains("reason=\"991 more signatures were not looked at\""), "{}", verdict.results);
 }
 

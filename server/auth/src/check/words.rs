@@ -69,6 +69,9 @@ fn arc(verdict: &Verdict, trusted: &[Domain]) -> Option<String> {
     let arc = &verdict.arc;
     match arc.chain {
         Chain::None => None,
+        Chain::Failed if arc.undecided => {
+            Some(format!("ARC: it can't be told now what the chain of those who handled it proves: {}.", arc.why))
+        }
         Chain::Failed => Some(format!("ARC: the chain of those who handled it proves nothing: {}.", arc.why)),
         Chain::Passed(_) => {
             let sealers = arc.sealers.join(", ");

@@ -30,7 +30,9 @@ pub(super) fn refused(verdict: &Verdict) -> String {
 /// Why a letter is to come again.
 pub(super) fn deferred(verdict: &Verdict) -> String {
     let author = verdict.dmarc.author.as_ref().map(ToString::to_string).unwrap_or_default();
-    cut(&format!("it can't be told now whether the message is from {author}, try again later: {}", verdict.dmarc.why))
+    // What is not proved may still be vouched for.
+    let why = if verdict.dmarc.outcome == Outcome::Fail { &verdict.arc.why } else { &verdict.dmarc.why };
+    cut(&format!("it can't be told now whether the message is from {author}, try again later: {why}"))
 }
 
 /// What there was to prove it by.

@@ -142,7 +142,7 @@ async fn a_letter_to_be_suspected_goes_into_junk() {
 }
 
 #[tokio::test]
-async fn two_from_fields_are_refused_and_none_is_not() {
+async fn two_from_fields_are_refused_and_a_letter_without_one_is_junk() {
     let (house, world) = (House::build().await, Neighbours::new());
     let mut guest = world.guest(&house).await;
     let reply =
@@ -153,6 +153,7 @@ async fn two_from_fields_are_refused_and_none_is_not() {
     );
     let reply = guest.letter("<eve@friend.test>", &["<alice@home.test>"], "Subject: x\r\n\r\ny\r\n").await;
     assert!(reply.starts_with("250 "), "{reply}");
+    assert_eq!((house.inbox("alice@home.test").len(), house.mailbox("alice@home.test", "Junk").len()), (0, 1));
 }
 
 #[tokio::test]
@@ -171,7 +172,8 @@ async fn what_dns_does_not_say_is_never_a_refusal() {
     world.names.fail("world.test");
     let reply = guest.letter("<eve@friend.test>", &["<alice@home.test>"], LETTER).await;
     assert!(reply.starts_with("250 "), "{reply}");
-    assert!(unfolded(&house.inbox("alice@home.test")[0]).contains(" dmarc=temperror reason="));
+    assert!(house.inbox("alice@home.test").is_empty());
+    assert!(unfolded(&house.mailbox("alice@home.test", "Junk")[0]).contains(" dmarc=temperror reason="));
     // All DNS is down.
     world.names.fail("");
     let reply = guest.letter("<eve@friend.test>", &["<alice@home.test>"], LETTER).await;

@@ -205,7 +205,7 @@ fn a_usual_letter_has_a_small_summary() {
 /// Makes a message of about so many bytes.
 type Make<'a> = Box<dyn Fn(usize) -> Vec<u8> + 'a>;
 
-/// Time for a hostile message of this size; the best of three, for quiet.
+/// Time for a hostile message of this size; the best of five, for quiet.
 fn cost(make: &Make<'_>, size: usize) -> f64 {
     let message = make(size);
     let once = || {
@@ -213,11 +213,11 @@ fn cost(make: &Make<'_>, size: usize) -> f64 {
         std::hint::black_box(Summary::parse(std::hint::black_box(&message)));
         start.elapsed().as_secs_f64()
     };
-    (0..3).map(|_| once()).fold(f64::MAX, f64::min)
+    (0..5).map(|_| once()).fold(f64::MAX, f64::min)
 }
 
 #[test]
-fn twice_the_size_costs_about_twice_the_time() {
+fn the_cost_of_a_hostile_message_grows_as_its_size_and_not_as_the_square_of_it() {
     let open: String = (0..mime::MAX_DEPTH - 1)
         .map(|n| format!("Content-Type: multipart/mixed; boundary={}{n:02}\r\n\r\n--{0}{n:02}\r\n", "a".repeat(60)))
         .collect();
@@ -246,9 +246,9 @@ fn twice_the_size_costs_about_twice_the_time() {
         ),
     ];
     for (name, make) in &hostile {
-        let (small, large) = (cost(make, 200_000), cost(make, 800_000));
-        // Four times the size: a quadratic parser takes sixteen times as long.
-        assert!(large < small * 10.0 + 0.005, "{name}: {small:.4} s, then {large:.4} s");
+        let (small, large) = (cost(make, 50_000), cost(make, 800_000));
+        // Sixteen times the size: a quadratic parser takes 256 times as long. What a busy machine adds lies far between.
+        assert!(large < small * 100.0 + 0.02, "{name}: {small:.4} s, then {large:.4} s");
     }
 }
 

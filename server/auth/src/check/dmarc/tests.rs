@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use std::time::Duration;
+
 use super::*;
 use crate::check::table::Table;
 use crate::check::{DkimVerdict, Finding};
@@ -14,7 +16,8 @@ async fn judge(records: &str, from: &str, signer: (&str, Outcome), spf: (&str, S
     let table = Table::new(records).failing("_dmarc.down.test").failing("_dmarc.sub.world.test");
     let header = format!("From: {from}\r\n\r\n");
     let (dkim, spf) = (dkim(signer.0, signer.1), Spf { domain: spf.0.to_owned(), result: spf.1 });
-    check(&Inquiry::new(&table), header.as_bytes(), &Proofs { dkim: &dkim, spf: &spf }).await
+    let inquiry = Inquiry::new(&table, Duration::from_secs(1));
+    look_up(&inquiry, header.as_bytes()).await.judge(&inquiry, &Proofs { dkim: &dkim, spf: &spf }).await
 }
 
 #[tokio::test]
@@ -41,7 +44,7 @@ async fn a_letter_passes_by_what_is_aligned() {
         ("p=reject", "a@down.test", no, nospf(), Outcome::TempError),
         ("p=reject", "a@down.test", ("down.test", Outcome::Pass), nospf(), Outcome::Pass),
         ("p=reject", "a@elsewhere.test", no, nospf(), Outcome::None),
-        ("p=reject", "", no, nospf(), Outcome::None),
+        ("p=reject", "", no, nospf(), Outcome::PermError),
         ("p=reject", "a@world.test\r\nFrom: b@x.test", no, nospf(), Outcome::PermError),
         ("p=reject", "a@world.test, b@x.test", ("x.test", Outcome::Pass), nospf(), Outcome::Fail),
         ("p=reject", "a@world.test, b@x.test", ("world.test", Outcome::Pass), nospf(), Outcome::Pass),

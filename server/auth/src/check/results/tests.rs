@@ -20,6 +20,14 @@ fn fields_in_our_name_are_forged_and_others_are_not() {
         ("X-Spam-Checker-Version: Mailstead on mail.home.test", true),
         ("X-Spam-Flag: YES", false),
         ("Subject: mail.home.test", false),
+        // Where our name may be hidden from us, and be seen by others.
+        (&format!("Authentication-Results: ({}) mail.home.test; dmarc=pass", "a".repeat(100_000)), true),
+        ("Authentication-Results: (mail.home.test; dmarc=pass", true),
+        ("Authentication-Results: \"mail.home.test; dmarc=pass", true),
+        ("Authentication-Results: mx.far.test; spf=pass (unclosed", false),
+        (&format!("Authentication-Results: mx.far.test; none ({})", "a".repeat(100_000)), false),
+        (&format!("Received-SPF: pass ({}mail.home.test: ok)", "a".repeat(100_000)), true),
+        (&format!("X-Spam-Report: {}mail.home.test", "a".repeat(100_000)), true),
     ] {
         let text = format!("{field}\r\n\r\n");
         let field = header::fields(text.as_bytes()).next().unwrap();

@@ -2,6 +2,9 @@
 //!
 //! Written here and not left to a library, for most of what can go wrong is in the corners: what an empty answer means,
 //! which answers count against the limits, what a mistake in a record that is not even reached does.
+//!
+//! The explanation that a record may offer (`exp=`) must be well-formed and is not asked for, as everybody is free not
+//! to (RFC 7208 6.2): SPF alone refuses no letter here, and it would put a stranger's words into our reply.
 
 mod macros;
 mod record;
@@ -14,6 +17,7 @@ use mailstead_net::network::share_bits;
 
 use self::macros::{Caller, MacroString};
 use self::record::{Directive, Masks, Mechanism, Qualifier, Record, is_spf};
+use super::PATIENCE_WITH_CLIENT;
 use super::inquiry::Inquiry;
 
 /// Terms that ask DNS, in all records together (RFC 7208 4.6.4).
@@ -71,7 +75,7 @@ impl SpfResult {
 
 /// Judges one name, on its own: `mail_from` without its brackets, or the HELO name where that is empty.
 pub async fn spf(dns: &dyn Dns, ip: IpAddr, helo: &str, mail_from: &str) -> SpfResult {
-    check(&Inquiry::new(dns), ip, helo, mail_from).await
+    check(&Inquiry::new(dns, PATIENCE_WITH_CLIENT), ip, helo, mail_from).await
 }
 
 /// The same as part of a larger inquiry.

@@ -72,7 +72,6 @@ impl Record {
                 Some(("redirect", value)) if record.redirect.is_none() => {
                     record.redirect = Some(MacroString::domain_spec(value).ok_or_else(wrong)?);
                 }
-                // What it explains is told to nobody here, but it must be well-formed.
                 Some(("exp", value)) if !explained => {
                     MacroString::domain_spec(value).ok_or_else(wrong)?;
                     explained = true;
