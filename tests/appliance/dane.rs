@@ -1,6 +1,7 @@
 //! Debian's Postfix and a root zone signed by Debian's BIND: certificates that DNS vouches for are insisted on, in both
 //! directions, and those of names without proof are not.
 
+use mailstead_tests::bind::Signed;
 use mailstead_tests::postfix::{Setup, make_certificate};
 use mailstead_tests::process::loopback_address;
 use mailstead_tests::signed_root::tlsa;
@@ -30,34 +31,28 @@ fn open(postfix_policy: &str) -> World {
     make_certificate(folder.path(), "mail.post.test");
     let (ours, theirs) = (tlsa(&served.certificate()), tlsa(&folder.path().join("cert.pem")));
     let (here, there) = (loopback_address(), loopback_address());
-    let mut records = String::new();
-    for (domain, address, tlsa) in [
-        ("kept", here, Some(&ours)),
-        ("shady", here, Some(&theirs)),
-        ("bare", here, None),
-        ("post", there, Some(&theirs)),
-        ("wrong", there, Some(&ours)),
-    ] {
-        records += &format!("{domain}.test. MX 10 mail.{domain}.test.\nmail.{domain}.test. A {address}\n");
-        if let Some(tlsa) = tlsa {
-            records += &format!("_25._tcp.mail.{domain}.test. TLSA {tlsa}\n");
-        }
-    }
-    let plain = format!(
-        "plain.test. MX 10 mail.plain.test.\nmail.plain.test. A {there}\n_25._tcp.mail.plain.test. TLSA {ours}\n"
-    );
-    let root = SignedRoot::serve(&records, &[("plain.test", &plain)]);
+    let zones: Vec<(String, String, Signed)> = [
+        ("kept", here, Some(&ours), Signed::Nsec),
+        ("shady", here, Some(&theirs), Signed::Nsec),
+        ("bare", here, None, Signed::Nsec),
+        ("post", there, Some(&theirs), Signed::Nsec),
+        ("wrong", there, Some(&ours), Signed::Nsec),
+        ("plain", there, Some(&ours), Signed::No),
+    ]
+    .map(|(name, address, tlsa, signed)| {
+        let tlsa = tlsa.map(|tlsa| format!("_25._tcp.mail IN TLSA {tlsa}\n")).unwrap_or_default();
+        (format!("{name}.test"), format!("@ IN MX 10 mail\nmail IN A {address}\n{tlsa}"), signed)
+    })
+    .into();
+    let zones: Vec<_> =
+        zones.iter().map(|(name, records, signed)| (name.as_str(), records.as_str(), *signed)).collect();
+    let root = SignedRoot::serve(&zones);
     for domain in ["shady.test", "bare.test"] {
         served.command().args(["domain", "add", domain]).run();
         served.command().args(["alias", "add", &format!("alice@{domain}"), ALICE]).run();
     }
     served.at_port_25_of(here);
-    served.configure(&format!(
-        "[dns]\nresolver = \"recursive\"\nroots = [\"127.0.0.1:{}\"]\ntrust_anchor = \"{}\"\n\
-         [delivery]\nallow_private = true\n",
-        root.port,
-        root.anchor().display()
-    ));
+    served.configure(&format!("{}[delivery]\nallow_private = true\n", root.configuration()));
     served.start();
     let postfix = Setup::new("post.test", &["dave"])
         .at_port_25_of(there)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use mailstead_tests::SignedRoot;
+use mailstead_tests::bind::Signed;
 use mailstead_tests::referees::{Dkimpy, Signing, SigningKey, txt_line};
 use tempfile::TempDir;
 
@@ -18,10 +19,18 @@ const SESSIONS: [usize; 2] = [1, 8];
 pub(crate) fn measure(binary: &Path, wish: &Wish, table: &mut Table) {
     let folder = TempDir::new().expect("a temporary folder");
     let key = SigningKey::rsa(folder.path(), "key", 2_048);
-    let root = SignedRoot::serve(&records(&key), &[]);
+    let other = published(&key);
+    let root = SignedRoot::serve(&[
+        ("other.test", &other, Signed::Nsec),
+        ("client.test", "@ IN A 127.0.0.1\n", Signed::Nsec),
+        ("127.in-addr.arpa", "1.0.0 IN PTR client.test.\n", Signed::Nsec),
+    ]);
     let letters = Letters::signed(|letter| Dkimpy(&root.names).sign(letter, &key, &Signing::usual("other.test", "k1")));
-    let names =
-        format!("[dns]\nservers = [\"{}\"]\ntrust_anchor = \"{}\"\n", root.names.address, root.anchor().display());
+    let names = format!(
+        "[dns]\nservers = [\"{}\"]\ntrust_anchor = \"{}\"\n",
+        root.names.address,
+        root.bind.trust_anchor().display()
+    );
     let sides = |section: &str, key: &str| {
         [("with", true), ("without", false)]
             .map(|(name, on)| mailstead(binary, name, &format!("{names}{section}\n{key} = {on}\n")))
@@ -40,13 +49,12 @@ fn compare_all(sides: [&Contestant; 2], letters: &Letters, style: Style, what: &
     }
 }
 
-/// What the sender of all letters has published, and the name of the clients' address.
-fn records(key: &SigningKey) -> String {
+/// What the sender of all letters has published.
+fn published(key: &SigningKey) -> String {
     [
         txt_line("other.test", "v=spf1 ip4:127.0.0.1 -all"),
         txt_line("_dmarc.other.test", "v=DMARC1; p=reject; adkim=s; aspf=s"),
         txt_line("k1._domainkey.other.test", &key.record()),
-        "client.test. A 127.0.0.1\n1.0.0.127.in-addr.arpa. PTR client.test.\n".to_owned(),
     ]
     .concat()
 }
