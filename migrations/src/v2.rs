@@ -21,8 +21,9 @@ pub const DMARC_TALLIES: TableDefinition<'static, (u32, &'static str, Bytes), u6
     TableDefinition::new("dmarc_tallies");
 /// Reports about our domains, by number.
 pub const REPORTS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("reports");
-/// (domain, begin of the reported period, report) → whether it is sound: which reports are about a domain.
-pub const REPORT_DOMAINS: TableDefinition<'static, (&'static str, i64, u64), bool> =
+/// (domain, begin of the reported period, report) → (who is proved to have sent it, what it says), as hashes: which
+/// reports are about a domain.
+pub const REPORT_DOMAINS: TableDefinition<'static, (&'static str, i64, u64), (Option<u64>, u128)> =
     TableDefinition::new("report_domains");
 
 /// Makes the tables.

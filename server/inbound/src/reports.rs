@@ -4,9 +4,12 @@ use std::ops::ControlFlow;
 
 use mailstead_auth::report::{Findings, MAX_LETTER, Report, ReportKind, Unreadable, unpack};
 use mailstead_message::Domain;
-use mailstead_store::{Brought, NewReport, Store, StoreError};
+use mailstead_store::{Brought, NewReport, REPORT_DAYS, Store, StoreError};
 
 use crate::Letter;
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
 
 /// A letter to one of the addresses that take reports.
 pub(crate) struct Bringer<'a> {
@@ -57,6 +60,14 @@ impl Bringer<'_> {
     }
 
     fn keep(&self, store: &Store, report: Report) -> Result<Taken, StoreError> {
+        let now = self.brought.at.0;
+        if report.end < now.saturating_sub(REPORT_DAYS * DAY) {
+            return Ok(self.unreadable(&format!("the report tells of a time more than {REPORT_DAYS} days ago")));
+        }
+        // A report of today may come before the day is over.
+        if report.begin > now.saturating_add(DAY) || report.end > now.saturating_add(2 * DAY) {
+            return Ok(self.unreadable("the report tells of a time that is still to come"));
+        }
         let ours: Vec<Domain> = store.domains()?.into_iter().map(|domain| domain.name).collect();
         let (report, domains) = about(report, &ours);
         if domains.is_empty() {

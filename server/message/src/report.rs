@@ -11,6 +11,8 @@ use crate::{Domain, LocalPart};
 pub const MAX_WORD: usize = 255;
 /// Lines of a policy, signatures of a letter, reasons for an exception that are kept.
 pub const MAX_LIST: usize = 20;
+/// Signatures of a letter that a report of ours tells of: whoever writes it adds as many as they like.
+const MAX_SIGNATURES: usize = 3;
 
 /// How a report writes each value of an enumeration.
 macro_rules! words {
@@ -374,11 +376,17 @@ impl DmarcOutcome {
         self.dkim_aligned || self.spf_aligned
     }
 
-    /// Cuts what strangers have a say in to a size worth keeping: [`MAX_LIST`], [`MAX_WORD`].
+    /// Cuts what strangers have a say in to a size worth keeping: [`MAX_LIST`], [`MAX_WORD`], and the three signatures
+    /// that say most about the author's domain.
     pub fn cut(&mut self) {
         self.overrides.truncate(MAX_LIST);
         self.overrides.iter_mut().filter_map(|reason| reason.comment.as_mut()).for_each(cut_word);
-        self.dkim.truncate(MAX_LIST);
+        let author = self.header_from.as_str();
+        self.dkim.sort_by_key(|signature| {
+            let passed = signature.result == AuthResult::Pass;
+            (!(passed && is_related(&signature.domain, author)), !passed, !is_related(&signature.domain, author))
+        });
+        self.dkim.truncate(MAX_SIGNATURES);
         for signature in &mut self.dkim {
             cut_word(&mut signature.domain);
             cut_word(&mut signature.selector);
@@ -390,6 +398,15 @@ impl DmarcOutcome {
             cut_word(options);
         }
     }
+}
+
+/// True when one of the names is the other or below it: they may be aligned.
+fn is_related(one: &str, other: &str) -> bool {
+    let is_below = |name: &str, top: &str| {
+        let front = name.len().checked_sub(top.len()).and_then(|at| name.split_at_checked(at));
+        front.is_some_and(|(front, end)| end.eq_ignore_ascii_case(top) && (front.is_empty() || front.ends_with('.')))
+    };
+    is_below(one, other) || is_below(other, one)
 }
 
 fn cut_list(words: &mut Vec<String>) {

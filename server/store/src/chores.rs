@@ -10,18 +10,22 @@ const POLICIES_AT_ONCE: usize = 200;
 /// Bytes moved out of thin packs between two looks at the waiting mail.
 const BYTES_AT_ONCE: u64 = 16 << 20;
 
-/// Does one step of each chore. Failures are logged and tried again the next time.
+/// Does one step of each chore. Failures are logged and tried again the next time; one that fails keeps none of the
+/// others from being done.
 pub(crate) fn run(shared: &Shared) {
-    if let Err(error) = step(shared) {
+    let before = stories_end(shared);
+    let chores = [
+        transact(shared, |change| change.forget_stories(before, STORIES_AT_ONCE)).map(|_| ()),
+        transact(shared, |change| change.forget_news(crate::now())).map(|_| ()),
+        transact(shared, |change| change.forget_sts_policies(crate::now(), POLICIES_AT_ONCE)),
+        thin(shared),
+    ];
+    for error in chores.into_iter().filter_map(Result::err) {
         tracing::warn!("housekeeping in the store failed: {error}");
     }
 }
 
-fn step(shared: &Shared) -> Result<(), StoreError> {
-    let before = stories_end(shared);
-    transact(shared, |change| change.forget_stories(before, STORIES_AT_ONCE))?;
-    transact(shared, |change| change.forget_news(crate::now()))?;
-    transact(shared, |change| change.forget_sts_policies(crate::now(), POLICIES_AT_ONCE))?;
+fn thin(shared: &Shared) -> Result<(), StoreError> {
     // On a full disk only the packs nobody needs are dropped, which takes no room.
     let mut budget = if shared.has_room(BYTES_AT_ONCE) { BYTES_AT_ONCE } else { 0 };
     for pack in transact(shared, |change| change.thin_packs())? {

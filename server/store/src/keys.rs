@@ -166,15 +166,25 @@ impl Store {
 
 fn keys(transaction: &ReadTransaction, domain: &Domain) -> Result<Vec<DomainKey>, StoreError> {
     let table = transaction.open_table(v2::DKIM_KEYS)?;
-    let mut keys = Vec::new();
+    let (mut keys, mut failed) = (Vec::new(), None);
     for entry in table.range((domain.as_str(), "")..)? {
         let (name, bytes) = entry?;
         if name.value().0 != domain.as_str() {
             break;
         }
-        keys.push(decode(bytes.value(), "a signing key")?);
+        match decode(bytes.value(), "a signing key") {
+            Ok(key) => keys.push(key),
+            Err(error) => {
+                tracing::error!(%domain, selector = name.value().1, "{error}");
+                failed = Some(error);
+            }
+        }
     }
-    Ok(keys)
+    // A damaged one is passed over while there are others: they sign as well.
+    match failed {
+        Some(error) if keys.is_empty() => Err(error),
+        _ => Ok(keys),
+    }
 }
 
 /// Makes the secret of a store that has none yet.

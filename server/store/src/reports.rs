@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::record::{decode, encode};
 use crate::{Store, StoreError, Timestamp};
 
+/// Days a report of others is kept: long enough to compare with the year before.
+pub const REPORT_DAYS: i64 = 400;
+
 /// Bytes a report takes on the disk; of a larger one the rows that happened least often are only counted.
 const MAX_BODY: usize = 64 << 10;
 /// Bytes of it when unpacked.
@@ -98,10 +101,16 @@ impl NewReport {
         &self.head
     }
 
-    /// True when the other, with its packed rows, is the same report sent again. The same name alone proves nothing:
-    /// whoever guesses it could keep the true one out.
-    pub(crate) fn is_again(&self, head: &Head, body: &[u8]) -> bool {
-        self.head.gist.is_ok() && self.head.kind == head.kind && self.head.gist == head.gist && self.body == body
+    /// Equal for the same report sent again by the same sender. The same name alone proves nothing: whoever guesses it
+    /// could keep the true one out. What can't be read is never the same.
+    pub(crate) fn fingerprint(&self) -> Result<u128, StoreError> {
+        let Head { brought, kind, gist, .. } = &self.head;
+        let again = match gist {
+            Ok(gist) => encode(&(&brought.proved, kind, gist))?,
+            Err(why) => encode(&(brought, kind, why))?,
+        };
+        let hash = blake3::Hasher::new().update(&again).update(&self.body).finalize();
+        Ok(hash.as_bytes().iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte)))
     }
 
     pub(crate) fn record(&self) -> Result<Vec<u8>, StoreError> {
@@ -115,22 +124,27 @@ impl Head {
         self.gist.as_ref().map_or(self.brought.at.0, |gist| gist.begin)
     }
 
-    /// True when it can be read and who sent it is proved.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.gist.is_ok() && self.brought.proved.is_some()
+    /// Who sent it, as a number, if that is proved and it can be read. All names of one owner are to have the same:
+    /// a domain is bought, names below it are made up by the thousand.
+    pub(crate) fn sender(&self) -> Option<u64> {
+        let name = self.brought.proved.as_ref().filter(|_| self.gist.is_ok())?.as_str();
+        let owner = name.rmatch_indices('.').nth(1).and_then(|(dot, _)| name.get(dot + 1..)).unwrap_or(name);
+        Some(blake3::hash(owner.as_bytes()).as_bytes().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
     }
 }
 
 impl Store {
-    /// The latest reports, of one domain or of all, newest first.
+    /// The latest reports, of one domain or of all, newest first. A damaged one is left out and logged.
     pub fn reports(&self, domain: Option<&Domain>, limit: usize) -> Result<Vec<ReportEntry>, StoreError> {
         let transaction = self.shared().read()?;
         let reports = transaction.open_table(v2::REPORTS)?;
         let Some(domain) = domain else {
-            let newest = reports.iter()?.rev().take(limit);
-            return newest
-                .map(|entry| entry.map_err(StoreError::from).and_then(|(id, value)| listed(id.value(), value.value())))
-                .collect();
+            let mut found = Vec::new();
+            for entry in reports.iter()?.rev().take(limit) {
+                let (id, value) = entry?;
+                found.extend(listed(id.value(), value.value()));
+            }
+            return Ok(found);
         };
         let index = transaction.open_table(v2::REPORT_DOMAINS)?;
         let name = domain.as_str();
@@ -138,7 +152,7 @@ impl Store {
         for entry in index.range((name, i64::MIN, 0)..=(name, i64::MAX, u64::MAX))?.rev().take(limit) {
             let id = entry?.0.value().2;
             if let Some(value) = reports.get(id)? {
-                found.push(listed(id, value.value())?);
+                found.extend(listed(id, value.value()));
             }
         }
         Ok(found)
@@ -157,8 +171,14 @@ impl Store {
     }
 }
 
-fn listed(id: u64, value: &[u8]) -> Result<ReportEntry, StoreError> {
-    Ok(ReportEntry { id, head: split(value)?.0 })
+fn listed(id: u64, value: &[u8]) -> Option<ReportEntry> {
+    match split(value) {
+        Ok((head, _)) => Some(ReportEntry { id, head }),
+        Err(error) => {
+            tracing::warn!("report {id} is damaged and can't be listed: {error}");
+            None
+        }
+    }
 }
 
 /// A record's head, and the packed rest.
@@ -183,9 +203,12 @@ fn gist(report: &Report) -> Gist {
 /// Packs a report into so much room as one may take.
 fn pack(mut report: Report) -> Result<Vec<u8>, StoreError> {
     loop {
-        let packed = zstd::bulk::compress(&encode(&report)?, 3)?;
-        if packed.len() <= MAX_BODY {
-            return Ok(packed);
+        let bytes = encode(&report)?;
+        if bytes.len() <= MAX_UNPACKED {
+            let packed = zstd::bulk::compress(&bytes, 3)?;
+            if packed.len() <= MAX_BODY {
+                return Ok(packed);
+            }
         }
         let dropped = match &mut report.findings {
             Findings::Dmarc(rows) => drop_rare(rows),

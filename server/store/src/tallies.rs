@@ -16,8 +16,10 @@ pub(crate) type Tallies = TableDefinition<'static, (u32, &'static str, &'static 
 
 /// Seconds of a day, which is UTC's for every report.
 const DAY: i64 = 24 * 60 * 60;
-/// Bytes of one row: a peer's long words are cut before, and what is still larger is not counted.
-const MAX_ROW: usize = 8 << 10;
+/// Bytes of a row on TLS: a peer's long words are cut before, and what is still larger is not counted.
+const MAX_TLS_ROW: usize = 8 << 10;
+/// Bytes of a row on a letter: strangers make these rows, also with letters that are refused.
+const MAX_DMARC_ROW: usize = 2 << 10;
 
 /// The setting that is there when no reports are to be sent.
 pub(crate) const SENDING_OFF: &str = "reports-off";
@@ -120,8 +122,12 @@ impl Store {
     }
 
     fn tally<T: Serialize>(&self, kind: ReportKind, now: Timestamp, domain: &Domain, outcome: &T) {
+        let limit = match kind {
+            ReportKind::Tls => MAX_TLS_ROW,
+            ReportKind::Dmarc => MAX_DMARC_ROW,
+        };
         let row = match encode(outcome) {
-            Ok(row) if row.len() <= MAX_ROW => row,
+            Ok(row) if row.len() <= limit => row,
             Ok(_) => return tracing::debug!(%domain, "too large to be reported"),
             Err(error) => return tracing::debug!(%domain, "not counted for a report: {error}"),
         };
@@ -141,8 +147,15 @@ impl Store {
         for entry in table.range((day.0, name, &[][..])..=(day.0, name, &[u8::MAX][..]))? {
             let (key, count) = entry?;
             match key.value().2.split_first() {
-                Some((&ROW, row)) => tally.rows.push((decode(row, "a row of a report")?, count.value())),
-                Some((&DROPPED, _)) => tally.dropped = count.value(),
+                Some((&ROW, row)) => match decode(row, "a row of a report") {
+                    Ok(row) => tally.rows.push((row, count.value())),
+                    // The others are still worth a report.
+                    Err(error) => {
+                        tracing::warn!(%domain, "a row is left out of a report: {error}");
+                        tally.dropped = tally.dropped.saturating_add(count.value());
+                    }
+                },
+                Some((&DROPPED, _)) => tally.dropped = tally.dropped.saturating_add(count.value()),
                 _ => {}
             }
         }

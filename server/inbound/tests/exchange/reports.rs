@@ -14,22 +14,34 @@ fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()
 }
 
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
 fn letter(of: &str, findings: Findings) -> String {
+    dated(of, now() - 90_000, findings)
+}
+
+fn dated(of: &str, begin: i64, findings: Findings) -> String {
     let report = Report {
         organisation: "world.test".to_owned(),
         contact: "postmaster@world.test".to_owned(),
         id: "report-1".to_owned(),
-        begin: 1_728_000_000,
-        end: 1_728_086_399,
+        begin,
+        end: begin.saturating_add(86_399),
         findings,
         untold: 0,
     };
     let from = address("dmarc-reports@world.test");
-    let cover = Cover { from: &from, to: &[address("dmarc-reports@home.test")], id: "x1", now: 1_728_090_000 };
+    let cover = Cover { from: &from, to: &[address("dmarc-reports@home.test")], id: "x1", now: now() };
     String::from_utf8(pack(&report, &domain(of), &domain("world.test")).unwrap().letter(cover)).unwrap()
 }
 
 fn dmarc(of: &str) -> String {
+    letter(of, rows(of))
+}
+
+fn rows(of: &str) -> Findings {
     let row = DmarcOutcome {
         domain: domain(of),
         published: DmarcPublished {
@@ -53,7 +65,7 @@ fn dmarc(of: &str) -> String {
         dkim: Vec::new(),
         spf: None,
     };
-    letter(of, Findings::Dmarc(vec![(row, 3)]))
+    Findings::Dmarc(vec![(row, 3)])
 }
 
 async fn send(house: &House, from: &str, to: &[&str], text: &str) -> (Client, String) {
@@ -107,6 +119,20 @@ async fn what_is_no_report_of_ours_is_kept_as_bad_with_the_reason() {
     reasons.sort_unstable();
     assert_eq!(reasons, ["the report is about none of our domains", "there is no report in it"]);
     assert!(house.inbox("alice@home.test").is_empty() && house.queue().is_empty(), "nobody is bothered");
+}
+
+#[tokio::test]
+async fn a_report_of_another_time_is_none() {
+    let house = House::build().await;
+    for begin in [now() - 403 * 86_400, now() + 2 * 86_400, i64::MAX / 2] {
+        let sent = dated("home.test", begin, rows("home.test"));
+        send(&house, "<x@world.test>", &["<dmarc-reports@home.test>"], &sent).await;
+    }
+    let found = reports(&house);
+    let mut reasons: Vec<&str> = found.iter().map(why).collect();
+    reasons.sort_unstable();
+    let to_come = "the report tells of a time that is still to come";
+    assert_eq!(reasons, ["the report tells of a time more than 400 days ago", to_come, to_come]);
 }
 
 #[tokio::test]

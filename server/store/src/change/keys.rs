@@ -76,8 +76,16 @@ impl Change<'_> {
 
     /// All keys of a domain that goes.
     pub(super) fn remove_keys(&mut self, domain: &Domain) -> Result<(), StoreError> {
-        for key in self.keys(domain)? {
-            self.write_side(v2::DKIM_KEYS)?.remove((domain.as_str(), key.selector.as_str()))?;
+        let mut selectors = Vec::new();
+        for entry in self.side(v2::DKIM_KEYS)?.range((domain.as_str(), "")..)? {
+            let name = entry?.0;
+            if name.value().0 != domain.as_str() {
+                break;
+            }
+            selectors.push(name.value().1.to_owned());
+        }
+        for selector in selectors {
+            self.write_side(v2::DKIM_KEYS)?.remove((domain.as_str(), selector.as_str()))?;
         }
         Ok(())
     }

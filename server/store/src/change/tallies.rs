@@ -5,7 +5,7 @@ use redb::{ReadableTable as _, Table};
 
 use super::Change;
 use crate::tallies::{SENDING_OFF, tallies};
-use crate::{Acceptance, Day, ReportKind, StoreError, Timestamp};
+use crate::{Acceptance, Day, REPORT_DAYS, ReportKind, StoreError, Timestamp};
 
 /// Key of the number of a domain's rows of a day; under the empty domain, of all rows of the day.
 const ROWS: u8 = 0;
@@ -17,12 +17,10 @@ pub(crate) const ROW: u8 = 2;
 /// Rows of one domain and day.
 const MAX_ROWS: u64 = 2_000;
 /// Rows of one day: whoever writes in the name of a million domains must not fill the disk with it.
-const MAX_ROWS_OF_A_DAY: u64 = 50_000;
+const MAX_ROWS_OF_A_DAY: u64 = 10_000;
 
 /// Days after which a report that could not be sent is no news any more.
 const TALLY_DAYS: u32 = 14;
-/// Days a report of others is kept: long enough to compare with the year before.
-const REPORT_DAYS: i64 = 400;
 /// Tallies dropped in one transaction.
 const ROWS_AT_ONCE: usize = 5_000;
 
@@ -80,7 +78,7 @@ impl Change<'_> {
         let first = Day(Day::of(now).0.saturating_sub(TALLY_DAYS));
         let tls = self.forget_tallies(ReportKind::Tls, first)?;
         let dmarc = self.forget_tallies(ReportKind::Dmarc, first)?;
-        let reports = self.forget_reports(Timestamp(now.0 - REPORT_DAYS * 24 * 60 * 60))?;
+        let reports = self.forget_reports(Timestamp(now.0 - REPORT_DAYS * 24 * 60 * 60), now)?;
         Ok(tls || dmarc || reports)
     }
 

@@ -6,8 +6,8 @@ use redb::ReadableTable as _;
 
 use super::Change;
 use crate::StoreError;
-use crate::record::{decode, encode};
-use crate::verdicts::{TRUSTED_SEALERS, Verdict};
+use crate::record::encode;
+use crate::verdicts::{TRUSTED_SEALERS, Verdict, sealers};
 
 /// Sealers that can be trusted: somebody chose each of them.
 const MAX_SEALERS: usize = 1_000;
@@ -52,7 +52,7 @@ impl Change<'_> {
 
     fn trusted_sealers(&self) -> Result<Vec<Domain>, StoreError> {
         match self.tables.settings.get(TRUSTED_SEALERS)? {
-            Some(bytes) => decode(bytes.value(), "the trusted sealers"),
+            Some(bytes) => Ok(sealers(bytes.value())),
             None => Ok(Vec::new()),
         }
     }

@@ -139,6 +139,60 @@ async fn rubbish_drives_out_rubbish_alone() {
 }
 
 #[tokio::test]
+async fn whoever_floods_us_from_names_of_their_own_drives_out_their_own_alone() {
+    let world = World::new(options()).await;
+    let year = |from: &'static str| {
+        (0..365).map(move |day| {
+            let brought = brought(CAME, Some(from));
+            NewReport::new(brought, vec![domain("home.test")], report(from, day * 86_400, Vec::new())).unwrap()
+        })
+    };
+    add(&world, year("google.test").chain(year("mail.yahoo.test"))).await;
+    let flood = (0..1_400).map(|number| {
+        let brought = brought(CAME, Some(&format!("mx{number}.evil.test")));
+        let begin = CAME.0 + number;
+        NewReport::new(brought, vec![domain("home.test")], report("evil", begin, Vec::new())).unwrap()
+    });
+    add(&world, flood).await;
+    add(&world, [new(report("last", 0, Vec::new()), &["home.test"], CAME)]).await;
+    let left = names(&world, Some("home.test"));
+    let count = |name: &str| left.iter().filter(|left| *left == name).count();
+    assert_eq!(left.len(), 2_000);
+    assert_eq!((count("google.test"), count("mail.yahoo.test"), count("last")), (365, 365, 1));
+}
+
+#[tokio::test]
+async fn one_domains_too_many_reports_take_nothing_from_another() {
+    let world = World::new(options()).await;
+    world.store.add_domain(domain("shop.test")).await.unwrap();
+    add(&world, [new(report("both", 0, Vec::new()), &["home.test", "shop.test"], CAME)]).await;
+    add(&world, (1..=2_000).map(|day| new(report("x", day * 86_400, Vec::new()), &["home.test"], CAME))).await;
+    assert!(!names(&world, Some("home.test")).contains(&"both".to_owned()));
+    assert_eq!(names(&world, Some("shop.test")), ["both"]);
+    world.store.remove_domain(&domain("home.test")).await.unwrap();
+    let left = world.store.reports(None, 10).unwrap();
+    assert_eq!(left[0].head.domains, [domain("shop.test")]);
+    assert_eq!(left.len(), 1);
+}
+
+#[tokio::test]
+async fn a_report_that_packs_well_is_cut_to_what_can_be_unpacked_again() {
+    let world = World::new(options()).await;
+    let long = "a".repeat(255);
+    let rows = (0..10_000_u32).map(|number| {
+        let mut row = row(number, false);
+        row.dkim = vec![DkimAuth { domain: long.clone(), selector: long.clone(), result: AuthResult::Fail }; 4];
+        (row, u64::MAX)
+    });
+    add(&world, [new(report("long", 1_700_000_000, rows.collect()), &["home.test"], CAME)]).await;
+    let (_, kept) = world.store.report(world.store.reports(None, 1).unwrap()[0].id).unwrap().unwrap();
+    let kept = kept.unwrap();
+    let Findings::Dmarc(rows) = kept.findings else { panic!("it is DMARC's") };
+    assert!((1..10_000).contains(&rows.len()), "{}", rows.len());
+    assert_eq!(kept.untold, u64::MAX);
+}
+
+#[tokio::test]
 async fn too_many_reports_drop_the_oldest() {
     let world = World::new(options()).await;
     add(&world, (0..2_010).map(|day| new(report("x", day * 86_400, Vec::new()), &["home.test"], CAME))).await;

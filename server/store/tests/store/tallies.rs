@@ -115,6 +115,38 @@ async fn a_peers_long_words_are_cut() {
 }
 
 #[tokio::test]
+async fn of_a_letters_signatures_those_that_matter_are_counted() {
+    let world = World::new(options()).await;
+    let mut outcome = letter_of("world.test", 1);
+    let signature = |domain: &str, result| DkimAuth { domain: domain.to_owned(), selector: "s".to_owned(), result };
+    outcome.dkim = (0..8).map(|number| signature(&format!("x{number}.far.test"), AuthResult::Fail)).collect();
+    outcome.dkim.push(signature("list.test", AuthResult::Pass));
+    outcome.dkim.push(signature("notworld.test", AuthResult::Fail));
+    outcome.dkim.push(signature("world.test", AuthResult::Fail));
+    outcome.dkim.push(signature("News.WORLD.test", AuthResult::Pass));
+    world.store.tally_dmarc(NOON, outcome);
+    flushed(&world).await;
+    let (row, _) = world.store.dmarc_tally(TODAY, &domain("world.test")).unwrap().rows.remove(0);
+    let told: Vec<&str> = row.dkim.iter().map(|signature| signature.domain.as_str()).collect();
+    assert_eq!(told, ["News.WORLD.test", "list.test", "world.test"]);
+}
+
+#[tokio::test]
+async fn a_day_has_an_end_of_rows_however_many_domains_there_are() {
+    let world = World::new(options()).await;
+    for number in 0..10_100 {
+        world.store.tally_dmarc(NOON, letter_of(&format!("d{number}.test"), 1));
+        if number % 1_000 == 0 {
+            flushed(&world).await;
+        }
+    }
+    flushed(&world).await;
+    let first = world.store.dmarc_tally(TODAY, &domain("d9999.test")).unwrap();
+    let late = world.store.dmarc_tally(TODAY, &domain("d10050.test")).unwrap();
+    assert_eq!((first.rows.len(), late.rows.len(), late.dropped), (1, 0, 1));
+}
+
+#[tokio::test]
 async fn a_report_and_the_end_of_its_rows_are_one() {
     let world = World::new(options()).await;
     world.account("alice@home.test").await;
