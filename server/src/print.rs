@@ -278,12 +278,31 @@ fn status(status: &StatusView) -> String {
             format!("\nCERTIFICATES END SOON: {}. See `mailstead certificate list` for why.", names.join(", "))
         }
     };
+    let reports = trouble(status.reports_of_failed_letters, status.reports_of_failed_tls);
     format!(
-        "{running}\nDomains: {}. Accounts: {}, with {} of mail.\n{waits}{names}{expiring}",
+        "{running}\nDomains: {}. Accounts: {}, with {} of mail.\n{waits}{names}{expiring}{reports}",
         status.domains,
         status.accounts,
         bytes(status.used)
     )
+}
+
+/// What others' reports tell of trouble, on a line of its own.
+fn trouble(letters: usize, tls: usize) -> String {
+    let letters = (letters, "letters in your name that failed (forged ones are to fail)");
+    let tls = (tls, "connections to you that failed for want of good TLS");
+    let told: Vec<String> = [letters, tls]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| match number {
+            1 => format!("1 report of the last 30 days tells of {what}"),
+            _ => format!("{number} reports of the last 30 days tell of {what}"),
+        })
+        .collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!("\n{}: see `mailstead report list`.", told.join(", and "))
 }
 
 fn duration(seconds: u64) -> String {
@@ -391,6 +410,17 @@ mod tests {
         assert_eq!(duration(59), "59 seconds");
         assert_eq!(duration(3_660), "1 hour 1 minute");
         assert_eq!(duration(2 * 86_400), "2 days 0 hours");
+    }
+
+    #[test]
+    fn trouble_in_reports_is_one_sentence() {
+        assert_eq!(trouble(0, 0), "");
+        assert_eq!(
+            trouble(2, 1),
+            "\n2 reports of the last 30 days tell of letters in your name that failed (forged ones are to fail), and \
+             1 report of the last 30 days tells of connections to you that failed for want of good TLS: see \
+             `mailstead report list`."
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
     SmarthostView, StatusView, StoryView,
 };
-use super::{certificates, sts};
+use super::{certificates, reports, sts};
 
 /// The most stories told at once: more is no answer to read.
 const MAX_STORIES: usize = 200;
@@ -307,6 +307,7 @@ impl Operator {
     fn status(&self) -> Result<Answer, StoreError> {
         let accounts = self.store.accounts()?;
         let queue = self.store.queue()?;
+        let (reports_of_failed_letters, reports_of_failed_tls) = reports::of_trouble(&self.store)?;
         Ok(Answer::Status(StatusView {
             running: self.running.is_some(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -322,6 +323,8 @@ impl Operator {
                 &self.store,
                 self.hostname.as_deref(),
             )?,
+            reports_of_failed_letters,
+            reports_of_failed_tls,
         }))
     }
 }

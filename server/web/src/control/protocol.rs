@@ -502,4 +502,8 @@ pub struct StatusView {
     pub dns: Option<String>,
     /// Names whose certificate ends soon or has ended.
     pub certificates_expiring: Vec<String>,
+    /// Reports of the last 30 days, proved to be from who sent them, that tell of letters in our names that failed.
+    pub reports_of_failed_letters: usize,
+    /// The same of connections to us whose TLS failed.
+    pub reports_of_failed_tls: usize,
 }

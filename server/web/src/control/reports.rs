@@ -5,13 +5,15 @@ mod words;
 use mailstead_message::Domain;
 use mailstead_message::report::ReportKind;
 use mailstead_outbound::Sent;
-use mailstead_store::{Day, Head, ReportEntry, StoreError, Timestamp};
+use mailstead_store::{Day, Head, ReportEntry, Store, StoreError, Timestamp};
 
 use super::operator::{Operator, done, time};
 use super::protocol::{Answer, ReportDetail, ReportView, Request};
 
 /// The most reports listed at once.
 const MAX_REPORTS: usize = 1_000;
+/// Seconds for which a report is news.
+const NEWS: i64 = 30 * 24 * 60 * 60;
 
 impl Operator {
     pub(super) async fn report(&self, request: Request) -> Result<Answer, StoreError> {
@@ -71,6 +73,20 @@ impl Operator {
     }
 }
 
+/// How many of the latest reports tell of trouble: with letters in our names, and with TLS on the way to us. What
+/// anybody may have sent alarms nobody.
+pub(super) fn of_trouble(store: &Store) -> Result<(usize, usize), StoreError> {
+    let since = jiff::Timestamp::now().as_second().saturating_sub(NEWS);
+    let latest = store.reports(None, MAX_REPORTS)?.into_iter().map(|entry| entry.head);
+    let troubling = latest.filter(|head| {
+        head.brought.at.0 >= since && head.brought.proved.is_some() && head.gist.as_ref().is_ok_and(|gist| gist.bad > 0)
+    });
+    Ok(troubling.fold((0, 0), |(letters, tls), head| match head.kind {
+        ReportKind::Dmarc => (letters + 1, tls),
+        ReportKind::Tls => (letters, tls + 1),
+    }))
+}
+
 fn parse_day(text: &str) -> Result<Day, StoreError> {
     let date: jiff::civil::Date =
         text.parse().map_err(|_| StoreError::Invalid(format!("{text} is no day: write it as 2026-11-25.")))?;
@@ -106,7 +122,69 @@ fn kind(kind: ReportKind) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use mailstead_message::TraceId;
+    use mailstead_message::report::{Findings, Report, TlsFailure, TlsOutcome, TlsPolicy, TlsResult};
+    use mailstead_store::{Acceptance, Brought, NewReport, Options, Prepared};
+
     use super::*;
+
+    fn report(at: i64, proved: bool, kind: ReportKind, bad: u64) -> NewReport {
+        let domain = Domain::parse("home.test").unwrap();
+        let from = proved.then(|| Domain::parse("world.test").unwrap());
+        let trace = TraceId::new(1, 1);
+        let brought = Brought { at: Timestamp(at), trace, from: None, proved: from };
+        let row = TlsOutcome { domain: domain.clone(), policy: TlsPolicy::NotFound, failure: None };
+        let failure = TlsFailure {
+            result: TlsResult::CertificateExpired,
+            sending_ip: None,
+            mx: None,
+            helo: None,
+            receiving_ip: None,
+            reason: None,
+        };
+        let failed = TlsOutcome { failure: Some(failure), ..row.clone() };
+        let findings = match kind {
+            ReportKind::Tls => Findings::Tls(vec![(row, 1), (failed, bad)]),
+            ReportKind::Dmarc => Findings::Dmarc(Vec::new()),
+        };
+        let report = Report {
+            organisation: "world.test".to_owned(),
+            contact: String::new(),
+            id: format!("{at} {proved} {bad}"),
+            begin: at,
+            end: at,
+            findings,
+            untold: 0,
+        };
+        NewReport::new(brought, vec![domain], report).unwrap()
+    }
+
+    #[tokio::test]
+    async fn fresh_and_proved_trouble_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("data"), Options::default()).unwrap();
+        let now = jiff::Timestamp::now().as_second();
+        for report in [
+            report(now, true, ReportKind::Tls, 2),
+            report(now - NEWS - 60, true, ReportKind::Tls, 2),
+            report(now, false, ReportKind::Tls, 2),
+            report(now, true, ReportKind::Tls, 0),
+            report(now, true, ReportKind::Dmarc, 0),
+        ] {
+            let letter = Acceptance {
+                message: Prepared::from_bytes(b"").unwrap(),
+                trace: TraceId::new(1, 1),
+                received: Timestamp(now),
+                deliveries: Vec::new(),
+                queue: Vec::new(),
+                story: Vec::new(),
+                report: Some(report),
+            };
+            store.accept(vec![letter]).await.unwrap();
+        }
+        assert_eq!(of_trouble(&store).unwrap(), (0, 1));
+    }
 
     #[test]
     fn a_day_is_a_date() {
