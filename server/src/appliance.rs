@@ -98,6 +98,8 @@ pub(crate) struct Parts {
     pub keeper: acme::Keeper,
     /// Whom it asks for names.
     pub dns: Arc<dyn Dns>,
+    /// Whom it asks for names that strangers choose.
+    pub dns_for_strangers: Arc<dyn Dns>,
     /// How its mail leaves.
     pub delivery: mailstead_outbound::Policy,
 }
@@ -226,7 +228,7 @@ impl House {
             certificates: parts.certificates.clone(),
             spool,
             limits: config.limits.clone(),
-            dns: Arc::clone(&parts.dns),
+            dns: Arc::clone(&parts.dns_for_strangers),
             signs: config.delivery.sign,
             checks: config.checks.enabled.then(|| CheckPolicy {
                 received_spf: config.checks.received_spf,

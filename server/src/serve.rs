@@ -29,13 +29,16 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     if let Err(error) = mailstead_outbound::make_first_keys(&store).await {
         tracing::error!("keys for signing mail can't be made: {error}");
     }
-    let dns: Arc<dyn Dns> = Arc::new(Chooser::start(config.dns.settings()?));
+    let chooser = Chooser::start(config.dns.settings()?);
+    let dns_for_strangers: Arc<dyn Dns> = Arc::new(chooser.for_strangers());
+    let dns: Arc<dyn Dns> = Arc::new(chooser);
     let (certificates, keeper) = certificates::prepare(&config, &store, Arc::clone(&dns))?;
     let parts = Parts {
         store,
         certificates: certificates.clone(),
         keeper,
         dns,
+        dns_for_strangers,
         delivery: delivery(&config, ClientTls::verifying(&[]).map_err(|error| error.to_string())?)?,
     };
     let running = bound.start(parts)?;

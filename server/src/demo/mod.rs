@@ -176,8 +176,9 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
             name_server.names().clone(),
         ));
         let certificates = Certificates::new(chain, key).map_err(|error| error.to_string())?;
-        let dns: Arc<dyn Dns> =
-            Arc::new(Resolver::with_servers(&[name_server.address()]).map_err(|error| error.to_string())?);
+        let resolver = Resolver::with_servers(&[name_server.address()]).map_err(|error| error.to_string())?;
+        let dns_for_strangers: Arc<dyn Dns> = Arc::new(resolver.for_strangers());
+        let dns: Arc<dyn Dns> = Arc::new(resolver);
         // The demo's own authority needs no asking.
         let keeper =
             certificates::keeper(&config, &store, Arc::clone(&dns), certificates.clone(), Fallback::Given, None)?;
@@ -186,6 +187,7 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
             certificates,
             keeper,
             dns,
+            dns_for_strangers,
             delivery: mailstead_outbound::Policy {
                 port_overrides: port_overrides.clone(),
                 own_addresses: Vec::new(),

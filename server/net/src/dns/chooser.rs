@@ -1,12 +1,14 @@
 //! Which source serves best here: found out at start, told to the operator, looked at again while it is not the best.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::places::Asker;
 use super::resolver::{Anchors, Resolver, system_servers};
 use super::source::{Roots, Source, Way};
 use super::{Answer, Data, Dns, DnsError, Kind};
@@ -228,33 +230,44 @@ async fn named(name: &str, trying: impl Future<Output = Result<(), DnsError>>) -
     }
 }
 
-/// Answers by the choice, which is made in the background; the first questions wait for it.
+/// Answers by the choice, which is made in the background; the first questions wait for it. Copies share it.
+#[derive(Clone)]
 pub struct Chooser {
     choice: watch::Receiver<Option<Choice>>,
-    task: AbortHandle,
+    asker: Asker,
+    _looking: Arc<Looking>,
+}
+
+/// The task that looks around. Dropped, it ends.
+struct Looking(AbortHandle);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Chooser {
     /// Begins to look around. Must be called on a runtime.
     pub fn start(settings: Settings) -> Self {
         let (tell, choice) = watch::channel(None);
-        let task = tokio::spawn(look(settings, tell)).abort_handle();
-        Self { choice, task }
+        let looking = Looking(tokio::spawn(look(settings, tell)).abort_handle());
+        Self { choice, asker: Asker::House, _looking: Arc::new(looking) }
+    }
+
+    /// The same, for questions that strangers choose: see [`Resolver::for_strangers`].
+    #[must_use]
+    pub fn for_strangers(&self) -> Self {
+        Self { asker: Asker::Stranger, ..self.clone() }
     }
 
     async fn resolver(&self) -> Result<Resolver, DnsError> {
         let mut choice = self.choice.clone();
         match tokio::time::timeout(2 * CHECK_TIMEOUT, choice.wait_for(Option::is_some)).await {
-            Ok(Ok(choice)) => choice.as_ref().map(|choice| choice.resolver.clone()),
+            Ok(Ok(choice)) => choice.as_ref().map(|choice| choice.resolver.asked_by(self.asker)),
             _ => None,
         }
         .ok_or_else(|| DnsError::Temporary("no name server could be chosen yet".to_owned()))
-    }
-}
-
-impl Drop for Chooser {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -9,6 +9,7 @@ mod cache;
 mod chooser;
 mod dname;
 mod line;
+mod places;
 mod reading;
 mod resolver;
 mod roots;

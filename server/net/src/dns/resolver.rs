@@ -12,20 +12,19 @@ use hickory_resolver::net::xfer::{DnsHandle, FirstAnswer};
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::{DnsRequestOptions, Message, Query};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::cache::{Cache, Outcome, Question};
+use super::places::{Asker, Places};
 use super::reading::{Manner, Reading, Says, read};
 use super::source::{Roots, Source};
 use super::{Answer, Data, Dns, DnsError, Kind, MAX_NEGATIVE_TTL, MAX_TTL, Mx, Tlsa, temporary, unusable};
 use crate::BoxFuture;
 
-/// A whole question: aliases, signatures and all servers included.
+/// A whole question, once it has its place: aliases, signatures and all servers included.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Aliases followed for one question.
 const MAX_ALIASES: usize = 8;
-/// Questions asked at once; further ones wait. More than slow name servers of strangers can easily fill.
-const AT_ONCE: usize = 512;
 /// Proofs remembered.
 const PROOFS: usize = 4_096;
 
@@ -53,15 +52,19 @@ impl Anchors {
 #[derive(Clone)]
 pub struct Resolver {
     inner: Arc<Inner>,
+    asker: Asker,
 }
+
+/// A question under way, and in whose name: nobody waits for a place on others' behalf.
+type Asked = (Question, Asker);
 
 struct Inner {
     source: Source,
     /// Answers come through this when signatures are checked.
     proving: Option<DnssecDnsHandle<Source>>,
     cache: Cache,
-    asked: Mutex<HashMap<Question, watch::Receiver<Option<Outcome>>>>,
-    places: Semaphore,
+    asked: Mutex<HashMap<Asked, watch::Receiver<Option<Outcome>>>>,
+    places: Places,
 }
 
 impl Resolver {
@@ -96,8 +99,19 @@ impl Resolver {
                 .positive_validation_ttl(Duration::ZERO..=MAX_TTL)
                 .negative_validation_ttl(Duration::ZERO..=MAX_NEGATIVE_TTL)
         });
-        let (cache, asked, places) = (Cache::default(), Mutex::default(), Semaphore::new(AT_ONCE));
-        Self { inner: Arc::new(Inner { source, proving, cache, asked, places }) }
+        let (cache, asked, places) = (Cache::default(), Mutex::default(), Places::default());
+        Self { inner: Arc::new(Inner { source, proving, cache, asked, places }), asker: Asker::House }
+    }
+
+    /// The same resolver, for questions that strangers choose, as the senders of letters do: however many of them are
+    /// slow, some places stay for all others.
+    #[must_use]
+    pub fn for_strangers(&self) -> Self {
+        self.asked_by(Asker::Stranger)
+    }
+
+    pub(super) fn asked_by(&self, asker: Asker) -> Self {
+        Self { inner: Arc::clone(&self.inner), asker }
     }
 
     /// Says whether signatures come through and can be checked: for what the root zone has and for what it has not.
@@ -134,6 +148,7 @@ impl Resolver {
     /// Joins those who ask the same, or asks in their name. Whoever goes away, the question is asked to its end, for
     /// the next who asks.
     fn join(&self, question: Question) -> watch::Receiver<Option<Outcome>> {
+        let question = (question, self.asker);
         let mut asked = self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiting) = asked.get(&question) {
             return waiting.clone();
@@ -142,12 +157,7 @@ impl Resolver {
         asked.insert(question.clone(), told.clone());
         let ticket = Ticket { inner: Arc::clone(&self.inner), question };
         tokio::spawn(async move {
-            let inner = &ticket.inner;
-            let slow = DnsError::Temporary("the name servers took too long".to_owned());
-            let (outcome, ttl) = tokio::time::timeout(QUESTION_TIMEOUT, inner.ask(&ticket.question))
-                .await
-                .unwrap_or((Err(slow), Duration::ZERO));
-            inner.cache.put(ticket.question.clone(), &outcome, ttl, Instant::now());
+            let outcome = ticket.inner.ask(&ticket.question).await;
             drop(ticket);
             let _ = tell.send(Some(outcome));
         });
@@ -158,7 +168,7 @@ impl Resolver {
 /// A question under way; dropped, however that comes about, the next one is asked anew.
 struct Ticket {
     inner: Arc<Inner>,
-    question: Question,
+    question: Asked,
 }
 
 impl Drop for Ticket {
@@ -168,15 +178,17 @@ impl Drop for Ticket {
 }
 
 impl Inner {
-    /// The outcome, and how long it holds.
-    async fn ask(&self, (name, kind): &Question) -> (Outcome, Duration) {
-        let Ok(_place) = self.places.acquire().await else {
-            return (Err(DnsError::Temporary("the server is stopping".to_owned())), Duration::ZERO);
+    /// Asks as soon as there is a place for it, and remembers what came of it.
+    async fn ask(&self, (question, asker): &Asked) -> Outcome {
+        let _place = self.places.take(*asker).await?;
+        let (name, kind) = question;
+        let (outcome, ttl) = match tokio::time::timeout(QUESTION_TIMEOUT, self.follow(name, *kind)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => (Err(error), Duration::ZERO),
+            Err(_) => (Err(DnsError::Temporary("the name servers took too long".to_owned())), Duration::ZERO),
         };
-        match self.follow(name, *kind).await {
-            Ok((outcome, ttl)) => (outcome, ttl),
-            Err(error) => (Err(error), Duration::ZERO),
-        }
+        self.cache.put(question.clone(), &outcome, ttl, Instant::now());
+        outcome
     }
 
     /// Follows aliases to what they lead to. Every step is a question of its own, so that each has its own proof.

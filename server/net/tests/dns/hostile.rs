@@ -8,6 +8,7 @@ use hickory_server::proto::op::ResponseCode;
 use hickory_server::proto::rr::rdata::TXT;
 use hickory_server::proto::rr::{RData, Record, RecordType};
 use mailstead_net::dns::{Data, Dns, DnsError, Kind, Resolver};
+use tokio::task::JoinSet;
 
 fn resolver(servers: &[&Fake]) -> Resolver {
     let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
@@ -167,6 +168,32 @@ async fn what_would_fill_the_memory_is_no_answer() {
         let error = resolver.ask("huge.test", kind).await.unwrap_err();
         assert!(matches!(error, DnsError::Temporary(_)), "{error}");
     }
+}
+
+#[tokio::test]
+async fn strangers_whose_servers_are_silent_leave_room_for_the_house() {
+    let server = Fake::start(|question, _| {
+        let owner = query(question).name().clone();
+        match owner.to_ascii().contains("silent") {
+            true => Reply::Silence,
+            false => answer(question, vec![a(&owner, 60, 1)]).into(),
+        }
+    })
+    .await;
+    let resolver = resolver(&[&server]);
+    let mut waiting = JoinSet::new();
+    for number in 0..1_000 {
+        let strangers = resolver.for_strangers();
+        waiting.spawn(async move { strangers.txt(&format!("{number}.silent.test")).await.map(|_| ()) });
+    }
+    while server.asked() < 300 {
+        tokio::task::yield_now().await;
+    }
+    let strangers = resolver.for_strangers();
+    let soon = tokio::time::timeout(Duration::from_millis(500), addresses(&strangers, "other.test")).await;
+    assert!(soon.is_err(), "strangers have no place left");
+    let house = tokio::time::timeout(Duration::from_secs(2), addresses(&resolver, "host.test")).await;
+    assert_eq!(house, Ok(Ok(vec![1])));
 }
 
 #[tokio::test]
