@@ -48,3 +48,13 @@ async fn a_place_that_refuses_is_asked_again_later() {
     host.answer(Answer::with("200 OK", "X-Y: z", ""));
     assert!(matches!(fates(&reporter).await.as_slice(), [Fate::Sent(_)]));
 }
+
+#[tokio::test]
+async fn a_place_within_our_own_network_gets_nothing() {
+    let (mut world, host, _) = asked("200 OK").await;
+    world.policy.allow_private = false;
+    let reporter = Reporter::new(world.store.clone(), world.names.clone(), world.policy.clone());
+    let why = "mta-sts.world.test has no address of the public internet".to_owned();
+    assert_eq!(fates(&reporter).await, [Fate::Later(why)]);
+    assert_eq!(host.requests(), Vec::<String>::new());
+}

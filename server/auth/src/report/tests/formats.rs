@@ -227,6 +227,16 @@ fn reports_of_old_programs_are_read_as_far_as_they_make_sense() {
 }
 
 #[test]
+fn counts_without_end_are_counted_to_the_end_of_counting() {
+    let max = u64::MAX.to_string();
+    let endless = OLD_DMARC.replace("<count>2</count></row>", &format!("<count>{max}</count></row>")).replace(
+        "</feedback>",
+        &format!("<record><row><count>{max}</count></row></record><record><row><count>{max}0</count></row></record></feedback>"),
+    );
+    assert_eq!(unpack::parse(endless.as_bytes()).unwrap().untold, u64::MAX);
+}
+
+#[test]
 fn a_tls_report_with_texts_for_lists_and_kinds_unheard_of_is_read() {
     let json = r#"{"organization-name":"P","date-range":{"start-datetime":"2024-10-04T00:00:00+02:00",
         "end-datetime":"2024-10-04T23:59:59Z"},"contact-info":null,"report-id":"1","policies":[{"policy":
