@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mailstead_auth::check;
 use mailstead_message::{Address, TraceId, header};
 use mailstead_net::{BoxFuture, Gate};
 use mailstead_smtp::Reply;
@@ -30,20 +31,21 @@ impl Exchange {
 
     async fn take_in(&self, client: &Client, envelope: Envelope, body: Body) -> Reply {
         let recipients: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
+        let hostname = self.reception.policy().hostname.clone();
         let Some(checks) = &self.checks else {
-            let edit =
-                move |letter: &Letter| Ok(Edited { header: incoming(letter.header()), found: None, told: Vec::new() });
+            let edit = move |letter: &Letter| {
+                Ok(Edited { header: incoming(letter.header(), &hostname), found: None, told: Vec::new() })
+            };
             return self.reception.take_in(client, envelope, body, edit).await;
         };
         match self.judge(checks, client, &envelope, body).await {
             Ok((letter, judgement)) => {
-                let header = checks.without_forgeries(letter.header());
                 let (fields, found, told) = match &judgement {
                     Some(judgement) => (judgement.fields.clone(), judgement.found(), judgement.told.clone()),
                     None => Default::default(),
                 };
-                let edit = move |_: &Letter| {
-                    let header = [fields.into_bytes(), incoming(&header)].concat();
+                let edit = move |letter: &Letter| {
+                    let header = [fields.into_bytes(), incoming(letter.header(), &hostname)].concat();
                     Ok(Edited { header, found, told })
                 };
                 self.reception.take_in_judged(client, envelope, letter, judgement, edit).await
@@ -121,9 +123,10 @@ impl Handler for Exchange {
 }
 
 /// What is kept of a stranger's header.
-fn incoming(header: &[u8]) -> Vec<u8> {
-    // Final delivery writes the only one there is (RFC 5321 4.4).
-    header::remove(header, &["Return-Path"])
+/// A header without what only we may write: final delivery the one `Return-Path` there is (RFC 5321 4.4), our checks
+/// what was found out in our name (RFC 8601 5), whether they are on or off.
+fn incoming(header: &[u8], hostname: &str) -> Vec<u8> {
+    header::without(header, |field| field.is("Return-Path") || check::forged(field, hostname))
 }
 
 #[cfg(test)]
@@ -132,8 +135,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strangers_return_path_is_dropped_and_nothing_else() {
-        let header = b"Return-Path: <forged@bank.test>\r\nBcc: carol@home.test\r\nreturn-path:\r\n <x>\r\nFrom: b@c.test\r\n\r\n";
-        assert_eq!(incoming(header), b"Bcc: carol@home.test\r\nFrom: b@c.test\r\n\r\n");
+    fn what_only_we_may_write_is_dropped_and_nothing_else() {
+        let header = b"Return-Path: <forged@bank.test>\r\nBcc: carol@home.test\r\nreturn-path:\r\n <x>\r\n\
+            Authentication-Results: mail.home.test; dmarc=pass\r\nFrom: b@c.test\r\n\r\n";
+        assert_eq!(incoming(header, "mail.home.test"), b"Bcc: carol@home.test\r\nFrom: b@c.test\r\n\r\n");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mailstead_auth::body::{Canonicalization, Digest};
 use mailstead_auth::check::{self, BodyHashes, Disposition, Origin, Outcome, Verdict, Visit, shapes};
-use mailstead_message::{Domain, TraceId, header};
+use mailstead_message::{Domain, TraceId};
 use mailstead_net::Network;
 use mailstead_net::dns::Dns;
 use mailstead_smtp::Reply;
@@ -144,18 +144,6 @@ impl Checks {
             store.tally_dmarc(at, outcome);
         }
         Ok((letter, Some(judgement)))
-    }
-
-    /// A header without the fields that claim to be ours.
-    pub(crate) fn without_forgeries(&self, header: &[u8]) -> Vec<u8> {
-        let mut kept = Vec::with_capacity(header.len());
-        let mut copied = 0;
-        for field in header::fields(header).filter(|field| check::forged(field, &self.hostname)) {
-            kept.extend_from_slice(header.get(copied..field.range.start).unwrap_or_default());
-            copied = field.range.end;
-        }
-        kept.extend_from_slice(header.get(copied..).unwrap_or_default());
-        kept
     }
 
     fn trusts(&self, ip: IpAddr) -> bool {

@@ -114,9 +114,14 @@ fn claimed(message: &[u8], name: &str) -> Result<Vec<Address>, AuthorsError> {
 
 /// The message without the fields of these names; all other bytes are kept as they are.
 pub fn remove(message: &[u8], names: &[&str]) -> Vec<u8> {
+    without(message, |field| names.iter().any(|name| field.is(name)))
+}
+
+/// The message without the fields that are such; all other bytes are kept as they are.
+pub fn without(message: &[u8], is_such: impl Fn(&Field<'_>) -> bool) -> Vec<u8> {
     let mut kept = Vec::with_capacity(message.len());
     let mut copied = 0;
-    for field in fields(message).filter(|field| names.iter().any(|name| field.is(name))) {
+    for field in fields(message).filter(is_such) {
         kept.extend_from_slice(message.get(copied..field.range.start).unwrap_or_default());
         copied = field.range.end;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use mailstead_auth::check;
 use mailstead_inbound::Refusal;
 use mailstead_message::header::{self, AuthorsError};
 use mailstead_message::{Address, Domain};
@@ -25,13 +26,15 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
-    /// The header with `Date`, `Message-ID` and `From` where they are missing, and without what is nobody's business.
+    /// The header with `Date`, `Message-ID` and `From` where they are missing, and without what is nobody's business or
+    /// claims to have been found out by us: what our own people send is not checked (RFC 8601 5).
     ///
     /// A missing `From` is added, not refused: what sends such letters is a printer or a script, which can't be told,
     /// and who logged in is known.
     pub(crate) fn complete(&self, header: &[u8]) -> Vec<u8> {
         let message_id = format!("<{}@{}>", self.id, self.hostname);
-        let complete = header::complete(header, &header::date(self.now), &message_id);
+        let honest = header::without(header, |field| check::forged(field, &self.hostname));
+        let complete = header::complete(&honest, &header::date(self.now), &message_id);
         if header::has(header, "From") {
             return complete;
         }
@@ -110,6 +113,13 @@ mod tests {
                 "Date: d\r\nBcc: bob@world.test,\r\n carol@home.test\r\nReturn-Path: <x>\r\nfrom: a@b.test\r\n\
                  Message-id: <m>\r\n\r\n",
                 format!("{to}Date: d\r\nfrom: a@b.test\r\nMessage-id: <m>\r\n\r\n"),
+            ),
+            (
+                "Authentication-Results: Mail.home.test;\r\n dmarc=pass header.from=bank.test\r\nDate: d\r\n\
+                 Authentication-Results: mx.far.test; spf=pass\r\nFrom: a@b.test\r\nMessage-ID: <m>\r\nTo: c@d.test\r\n\r\n",
+                "Date: d\r\nAuthentication-Results: mx.far.test; spf=pass\r\nFrom: a@b.test\r\nMessage-ID: <m>\r\n\
+                 To: c@d.test\r\n\r\n"
+                    .to_owned(),
             ),
         ] {
             assert_eq!(completed(header), expected, "{header:?}");
