@@ -6,6 +6,9 @@ use mailstead_migrations::v2;
 use crate::record::decode;
 use crate::{Store, StoreError, Timestamp};
 
+/// Senders looked at in one transaction: each step lets waiting mail through.
+const AT_ONCE: usize = 5_000;
+
 impl Store {
     /// Remembers a sender by a token, or that it wrote again. Nobody waits for it: all that is lost with it is a report
     /// that comes late.
@@ -23,11 +26,15 @@ impl Store {
         table.get(token)?.map(|bytes| decode(bytes.value(), "a sender")).transpose()
     }
 
-    /// Forgets those who wrote last before that time.
+    /// Forgets those who wrote last before that time, and what can't be read.
     ///
     /// # Errors
     /// Those of any change.
     pub async fn forget_senders(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.lessen(move |change| change.forget_senders(before)).await
+        let mut next = Some(String::new());
+        while let Some(from) = next {
+            next = self.lessen(move |change| change.forget_senders(before, &from, AT_ONCE)).await?;
+        }
+        Ok(())
     }
 }

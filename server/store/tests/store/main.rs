@@ -12,6 +12,7 @@ mod model;
 mod policies;
 mod queue;
 mod reports;
+mod senders;
 mod stories;
 mod tallies;
 mod verdicts;
