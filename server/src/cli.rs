@@ -175,6 +175,9 @@ pub(crate) enum DomainCommand {
         /// The domain
         #[arg(value_parser = domain_name)]
         domain: Domain,
+        /// Give up the next keys instead, as long as they don't sign
+        #[arg(long)]
+        cancel: bool,
     },
     /// Say where mail for unknown addresses of a domain goes; without a target it is refused again
     CatchAll {

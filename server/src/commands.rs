@@ -158,7 +158,7 @@ fn domain(command: DomainCommand, hostname: Option<String>) -> Request {
         }
         DomainCommand::Records { domain, .. } => Request::DomainRecords { domain, hostname },
         DomainCommand::Keys { domain } => Request::DomainKeys { domain },
-        DomainCommand::RotateKey { domain } => Request::DomainRotateKey { domain },
+        DomainCommand::RotateKey { domain, cancel } => Request::DomainRotateKey { domain, cancel },
     }
 }
 

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use mailstead_tests::letter::{header, headers};
 use mailstead_tests::smtp::ready_for_the_wire;
-use mailstead_tests::{Demo, Letter, eventually};
+use mailstead_tests::tool::Said;
+use mailstead_tests::{Demo, Letter, Served, eventually};
 use serde_json::Value;
 
-use crate::demo;
+use crate::{MAILSTEAD, demo};
 
 const ALICE: &str = "alice@home.test";
 const BOB: &str = "bob@world.test";
 
 fn asked(demo: &Demo, domain: &str, what: &[&str]) -> Value {
-    let said = demo.command(domain).arg("--json").args(what).run();
+    json(&demo.command(domain).arg("--json").args(what).run())
+}
+
+fn json(said: &Said) -> Value {
     serde_json::from_str(&said.output).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 
@@ -67,6 +71,37 @@ fn names_beyond_ascii_are_signed_as_they_are() {
     smtp.wire.send(ready_for_the_wire(message.as_bytes()));
     smtp.wire.reply().expect(250);
     assert_proved(&demo.imap(BOB).wait_for("INBOX", "Grüße"));
+}
+
+#[test]
+fn a_rotation_that_nobody_can_see_yet_can_be_called_off() {
+    let mut served = Served::prepare(MAILSTEAD, None, "");
+    let rotate = |served: &Served, more: &[&str]| {
+        served.command().args(["--json", "domain", "rotate-key", "kept.test"]).args(more).run_any()
+    };
+    let states = |served: &Served| -> Vec<String> {
+        let keys = json(&served.command().args(["--json", "domain", "keys", "kept.test"]).run());
+        keys.as_array().unwrap().iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+    };
+    // A stopped server, and a running one that finds nothing in DNS.
+    for round in 1..=2 {
+        let nothing = rotate(&served, &["--cancel"]);
+        assert!(nothing.status != 0 && nothing.errors.contains("No new keys of kept.test wait"), "{nothing}");
+        assert_eq!(rotate(&served, &[]).status, 0);
+        let twice = rotate(&served, &[]);
+        assert!(twice.status != 0 && twice.errors.contains("rotate-key kept.test --cancel"), "{twice}");
+        let cancelled = json(&rotate(&served, &["--cancel"]));
+        assert!(cancelled.to_string().contains("the present ones go on signing"), "{cancelled}");
+        let states = states(&served);
+        let count = |state: &str| states.iter().filter(|one| *one == state).count();
+        assert_eq!((count("active"), count("upcoming"), count("gone")), (2, 0, 2 * round), "{states:?}");
+        let records = json(&served.command().args(["--json", "domain", "records", "kept.test"]).run());
+        let obsolete = records.as_array().unwrap().iter().filter(|record| record["obsolete"] == true).count();
+        assert_eq!(obsolete, 2 * round, "what was published of them should go: {records}");
+        if round == 1 {
+            served.start();
+        }
+    }
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn key_record(domain: &str, key: &KeyRecord<'_>) -> Record {
             "The next key: it signs as soon as all of its records are seen in DNS. The records of the others stay."
         }
         Standing::Retiring => "An old key: it must stay for now, letters it has signed are still on their way.",
-        Standing::Gone => "An old key that nothing needs any more: this record may be removed.",
+        Standing::Gone => "A key that nothing needs any more: this record may be removed.",
     };
     Record {
         obsolete: key.standing == Standing::Gone,

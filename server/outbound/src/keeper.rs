@@ -55,35 +55,35 @@ impl Keeper {
     /// Looks after all domains once, and forgets what reverse-paths no longer stand for.
     ///
     /// # Errors
-    /// The store can't be read or written.
+    /// The store can't be read or written. The trouble of one domain keeps nothing else from being looked after.
     pub async fn look(&self, now: Timestamp) -> Result<(), StoreError> {
-        forget_senders(&self.store, now).await?;
-        make_first_keys(&self.store).await?;
+        let mut result = Ok(());
         for domain in self.store.domains()? {
-            self.store.end_keys(&domain.name, Timestamp(now.0 - RETIRING_DAYS * DAY)).await?;
-            self.look_at(&domain.name).await?;
+            result = self.look_at(&domain.name, now).await.and(result);
         }
-        Ok(())
+        forget_senders(&self.store, now).await.and(result)
     }
 
-    async fn look_at(&self, domain: &Domain) -> Result<(), StoreError> {
-        let keys = self.store.domain_keys(domain)?;
-        let mut upcoming = Vec::new();
-        for key in &keys {
+    async fn look_at(&self, domain: &Domain, now: Timestamp) -> Result<(), StoreError> {
+        make_missing_keys(&self.store, domain).await?;
+        self.store.end_keys(domain, Timestamp(now.0 - RETIRING_DAYS * DAY)).await?;
+        let (mut seen, mut waits) = (Vec::new(), false);
+        for key in self.store.domain_keys(domain)? {
             match key.state {
-                KeyState::Upcoming => upcoming.push(self.seen(domain, key).await == Seen::Right),
-                KeyState::Gone if self.seen(domain, key).await == Seen::Nothing => {
+                KeyState::Upcoming if self.seen(domain, &key).await == Seen::Right => seen.push(key.selector),
+                KeyState::Upcoming => waits = true,
+                KeyState::Gone if self.seen(domain, &key).await == Seen::Nothing => {
                     tracing::info!(%domain, selector = key.selector, "the record of an old signing key is gone");
                     self.store.forget_key(domain, &key.selector).await?;
                 }
                 KeyState::Active | KeyState::Retiring | KeyState::Gone => {}
             }
         }
-        if upcoming.is_empty() || upcoming.contains(&false) {
+        if waits || seen.is_empty() {
             return Ok(());
         }
         tracing::info!(%domain, "the new signing keys are seen in DNS and sign from now on");
-        self.store.promote_keys(domain).await
+        self.store.promote_keys(domain, seen).await
     }
 
     async fn seen(&self, domain: &Domain, key: &DomainKey) -> Seen {
@@ -127,13 +127,18 @@ pub async fn add_domain(store: &Store, domain: Domain) -> Result<(), StoreError>
 /// The store can't be read or written, or keys can't be made.
 pub async fn make_first_keys(store: &Store) -> Result<(), StoreError> {
     for domain in store.domains()? {
-        let keys = store.domain_keys(&domain.name)?;
-        if !keys.iter().any(|key| key.state == KeyState::Active) {
-            tracing::info!(domain = %domain.name, "the domain gets keys to sign its mail with");
-            store.add_first_keys(&domain.name, fresh_keys(keys).await?).await?;
-        }
+        make_missing_keys(store, &domain.name).await?;
     }
     Ok(())
+}
+
+async fn make_missing_keys(store: &Store, domain: &Domain) -> Result<(), StoreError> {
+    let keys = store.domain_keys(domain)?;
+    if keys.iter().any(|key| key.state == KeyState::Active) {
+        return Ok(());
+    }
+    tracing::info!(%domain, "the domain gets keys to sign its mail with");
+    store.add_first_keys(domain, fresh_keys(keys).await?).await
 }
 
 /// Makes the next pair of keys of a domain, which sign once their records are seen in DNS.

@@ -80,7 +80,7 @@ pub enum KeyState {
     Active,
     /// Signs no more, but letters it has signed may still be on their way: its record must stay.
     Retiring,
-    /// Its record may go.
+    /// Does not sign, and never will again: its record may go.
     Gone,
 }
 
@@ -116,13 +116,23 @@ impl Store {
     }
 
     /// Lets a domain's upcoming keys sign, and those that did retire: their private halves are forgotten. Nothing
-    /// happens when none is upcoming.
+    /// happens unless these selectors are just those of the upcoming ones: they may have become others meanwhile.
     ///
     /// # Errors
     /// Those of any change.
-    pub async fn promote_keys(&self, domain: &Domain) -> Result<(), StoreError> {
+    pub async fn promote_keys(&self, domain: &Domain, selectors: Vec<String>) -> Result<(), StoreError> {
         let domain = domain.clone();
-        self.add(0, move |change| change.promote_keys(&domain)).await
+        self.add(0, move |change| change.promote_keys(&domain, &selectors)).await
+    }
+
+    /// Gives up a domain's upcoming keys. They count as gone, so that what was published of them already can be
+    /// removed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it has none.
+    pub async fn cancel_keys(&self, domain: &Domain) -> Result<(), StoreError> {
+        let domain = domain.clone();
+        self.lessen(move |change| change.cancel_keys(&domain)).await
     }
 
     /// Calls those keys gone that retire since before that time.

@@ -39,9 +39,13 @@ impl Change<'_> {
         self.add_keys(domain, keys, KeyState::Upcoming)
     }
 
-    pub(crate) fn promote_keys(&mut self, domain: &Domain) -> Result<(), StoreError> {
+    pub(crate) fn promote_keys(&mut self, domain: &Domain, selectors: &[String]) -> Result<(), StoreError> {
         let keys = self.keys(domain)?;
-        if !keys.iter().any(|key| key.state == KeyState::Upcoming) {
+        let upcoming = || keys.iter().filter(|key| key.state == KeyState::Upcoming);
+        if selectors.is_empty()
+            || upcoming().count() != selectors.len()
+            || !upcoming().all(|key| selectors.contains(&key.selector))
+        {
             return Ok(());
         }
         for mut key in keys {
@@ -51,6 +55,20 @@ impl Change<'_> {
                 KeyState::Retiring | KeyState::Gone => continue,
             }
             key.since = crate::now();
+            self.put_key(domain, &key)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cancel_keys(&mut self, domain: &Domain) -> Result<(), StoreError> {
+        self.require_domain(domain)?;
+        let (mut keys, now) = (self.keys(domain)?, crate::now());
+        keys.retain(|key| key.state == KeyState::Upcoming);
+        if keys.is_empty() {
+            return Err(StoreError::NotFound(format!("a pair of upcoming keys of {domain}")));
+        }
+        for mut key in keys {
+            (key.state, key.private, key.since) = (KeyState::Gone, None, now);
             self.put_key(domain, &key)?;
         }
         Ok(())

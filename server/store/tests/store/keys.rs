@@ -34,12 +34,15 @@ async fn a_key_goes_through_its_life_and_loses_its_private_half_when_it_retires(
     let store = &world.store;
     store.add_first_keys(&home(), pair("a")).await.unwrap();
     assert_eq!(shown(store), [row("ae", Active, true), row("ar", Active, true)]);
-    store.promote_keys(&home()).await.unwrap();
-    assert_eq!(shown(store)[0].1, Active, "nothing takes its place yet");
+    let selectors = |name: &str| pair(name).into_iter().map(|key| key.selector).collect::<Vec<_>>();
+    for none in [vec![], selectors("a"), selectors("b")] {
+        store.promote_keys(&home(), none).await.unwrap();
+        assert_eq!(shown(store)[0].1, Active, "nothing takes its place yet");
+    }
     store.add_upcoming_keys(&home(), pair("b")).await.unwrap();
     assert!(matches!(store.add_upcoming_keys(&home(), pair("c")).await, Err(StoreError::Exists(_))));
     store.forget_key(&home(), "ar").await.unwrap();
-    store.promote_keys(&home()).await.unwrap();
+    store.promote_keys(&home(), selectors("b")).await.unwrap();
     let rotated =
         [row("ae", Retiring, false), row("ar", Retiring, false), row("be", Active, true), row("br", Active, true)];
     assert_eq!(shown(store), rotated);
@@ -52,6 +55,23 @@ async fn a_key_goes_through_its_life_and_loses_its_private_half_when_it_retires(
     assert_eq!(shown(store), [row("ar", Gone, false), row("be", Active, true), row("br", Active, true)]);
     store.add_upcoming_keys(&home(), vec![key("cr")]).await.unwrap();
     assert_eq!(shown(store)[3], row("cr", Upcoming, true));
+}
+
+#[tokio::test]
+async fn keys_that_were_given_up_never_sign() {
+    use KeyState::{Active, Gone, Upcoming};
+    let world = World::new(options()).await;
+    let store = &world.store;
+    store.add_first_keys(&home(), vec![key("a")]).await.unwrap();
+    assert!(matches!(store.cancel_keys(&home()).await, Err(StoreError::NotFound(_))));
+    store.add_upcoming_keys(&home(), vec![key("b")]).await.unwrap();
+    store.cancel_keys(&home()).await.unwrap();
+    assert_eq!(shown(store), [row("a", Active, true), row("b", Gone, false)]);
+    store.add_upcoming_keys(&home(), vec![key("c")]).await.unwrap();
+    store.promote_keys(&home(), vec!["b".to_owned()]).await.unwrap();
+    assert_eq!(shown(store)[2], row("c", Upcoming, true), "another was seen in DNS");
+    let strange = Domain::parse("world.test").unwrap();
+    assert!(matches!(store.cancel_keys(&strange).await, Err(StoreError::NotFound(_))));
 }
 
 #[tokio::test]

@@ -39,10 +39,14 @@ pub(super) async fn records(
 
 /// The keys of a domain.
 pub(super) fn list(store: &Store, domain: &Domain) -> Result<Answer, StoreError> {
+    Ok(Answer::Keys(list_of(store, domain)?.into_iter().map(key_view).collect()))
+}
+
+fn list_of(store: &Store, domain: &Domain) -> Result<Vec<DomainKey>, StoreError> {
     if !store.domains()?.iter().any(|known| known.name == *domain) {
         return Err(StoreError::NotFound(format!("the domain {}", domain.to_unicode())));
     }
-    Ok(Answer::Keys(store.domain_keys(domain)?.into_iter().map(key_view).collect()))
+    store.domain_keys(domain)
 }
 
 /// Makes the next keys.
@@ -55,10 +59,35 @@ pub(super) async fn rotate(store: &Store, domain: &Domain) -> Result<Answer, Sto
         )),
         Err(StoreError::Exists(_)) => Err(StoreError::Invalid(format!(
             "New keys of {name} are made already, and wait to be seen in DNS: publish what `mailstead domain records \
-             {name}` shows. It may take an hour until everybody's DNS knows them."
+             {name}` shows. It may take an hour until everybody's DNS knows them. `mailstead domain rotate-key {name} \
+             --cancel` gives them up."
         ))),
         Err(error) => Err(error),
     }
+}
+
+/// Gives up the next keys.
+pub(super) async fn cancel(store: &Store, domain: &Domain) -> Result<Answer, StoreError> {
+    let name = domain.to_unicode();
+    if list_of(store, domain)?.iter().all(|key| key.state != KeyState::Upcoming) {
+        return Err(none_waits(&name));
+    }
+    match store.cancel_keys(domain).await {
+        Ok(()) => done(format!(
+            "The next keys of {name} are given up; the present ones go on signing. If you have published records of \
+             the new ones, remove them: `mailstead domain records {name}` shows which."
+        )),
+        // They began to sign in this very moment.
+        Err(StoreError::NotFound(_)) => Err(none_waits(&name)),
+        Err(error) => Err(error),
+    }
+}
+
+fn none_waits(name: &str) -> StoreError {
+    StoreError::Invalid(format!(
+        "No new keys of {name} wait for anything: once their records are seen in DNS they sign, and then only newer \
+         ones can take their place. `mailstead domain keys {name}` shows what there is."
+    ))
 }
 
 fn record_view(record: Record, seen: Seen) -> RecordView {
@@ -96,7 +125,7 @@ fn key_view(key: DomainKey) -> KeyView {
             KeyState::Retiring => format!(
                 "signs no more; its record must stay for {RETIRING_DAYS} days, for letters that are still on their way"
             ),
-            KeyState::Gone => "signs no more; its record may be removed".to_owned(),
+            KeyState::Gone => "does not sign; its record may be removed".to_owned(),
         },
         selector: key.selector,
         state: key.state,

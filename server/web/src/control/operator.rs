@@ -79,7 +79,8 @@ impl Operator {
             | Request::StsMode { .. } => self.domain(request).await,
             Request::DomainRecords { domain, hostname } => self.records(&domain, hostname).await,
             Request::DomainKeys { domain } => keys::list(&self.store, &domain),
-            Request::DomainRotateKey { domain } => keys::rotate(&self.store, &domain).await,
+            Request::DomainRotateKey { domain, cancel: false } => keys::rotate(&self.store, &domain).await,
+            Request::DomainRotateKey { domain, cancel: true } => keys::cancel(&self.store, &domain).await,
             Request::AccountAdd { .. }
             | Request::AccountList
             | Request::AccountPassword { .. }

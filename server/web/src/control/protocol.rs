@@ -49,10 +49,12 @@ pub enum Request {
         /// Its name.
         domain: Domain,
     },
-    /// Make the next keys of a domain.
+    /// Make the next keys of a domain, or give them up.
     DomainRotateKey {
         /// Its name.
         domain: Domain,
+        /// Whether they are given up.
+        cancel: bool,
     },
     /// Add an account.
     AccountAdd {
