@@ -12,15 +12,17 @@ use mailstead_store::{DomainKey, KeyState, NewKey, Secret, Store, StoreError, Ti
 
 use crate::Letter;
 
-/// Parsed keys kept at most: a household has a few domains with two keys each.
-const MAX_PARSED: usize = 256;
+/// A domain's keys that sign, by selector, RSA first.
+type Keys = Vec<(String, Arc<Key>)>;
+/// Parsed keys by record: a selector may come to name another key when a domain was removed and added again.
+type ByRecord = HashMap<String, Arc<Key>>;
 
-/// Signs in our domains' names. Cheap to clone; each key is parsed once.
+/// Signs in our domains' names. Cheap to clone; each key is parsed once, and kept no longer than the store has it.
 #[derive(Clone)]
 pub struct Signing {
     store: Store,
-    /// By record: a selector may come to name another key when a domain was removed and added again.
-    parsed: Arc<Mutex<HashMap<String, Arc<Key>>>>,
+    /// Of each domain the keys that sign for it.
+    parsed: Arc<Mutex<HashMap<Domain, ByRecord>>>,
 }
 
 /// A signature, ready to be put before the header it signs.
@@ -61,7 +63,7 @@ impl Signing {
     ///
     /// # Errors
     /// A key can't be read.
-    pub fn sign_message(&self, domain: &Domain, message: &[u8], at: Timestamp) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn sign_message(&self, domain: &Domain, message: &[u8], at: Timestamp) -> Result<Vec<u8>, StoreError> {
         let (header, body) = message.split_at_checked(header::header_len(message)).unwrap_or((message, b""));
         let signature = self.sign(domain, header, at, || {
             let mut hasher = BodyHasher::new(Canonicalization::Relaxed, Digest::Sha256);
@@ -129,17 +131,22 @@ impl Signing {
     }
 
     /// The keys that sign for a domain, RSA first. One that can't be read is passed over while another can.
-    fn active(&self, domain: &Domain) -> Result<Vec<(String, Arc<Key>)>, StoreError> {
-        let (mut keys, mut failed) = (Vec::new(), None);
+    fn active(&self, domain: &Domain) -> Result<Keys, StoreError> {
+        let before = self.forget_others(domain)?;
+        let (mut keys, mut parsed, mut failed) = (Keys::new(), ByRecord::new(), None);
         for key in self.store.domain_keys(domain)?.into_iter().filter(|key| key.state == KeyState::Active) {
-            match self.parse(&key) {
-                Ok(parsed) => keys.push((key.selector, parsed)),
+            match before.get(&key.record).map_or_else(|| parse(&key), |known| Ok(Arc::clone(known))) {
+                Ok(known) => {
+                    parsed.insert(key.record, Arc::clone(&known));
+                    keys.push((key.selector, known));
+                }
                 Err(error) => {
                     tracing::error!(%domain, selector = key.selector, "{error}");
                     failed = Some(error);
                 }
             }
         }
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.clone(), parsed);
         // Unsigned, it would be refused where the domain asks for that: better to say so than to lose letters.
         if let (true, Some(error)) = (keys.is_empty(), failed) {
             return Err(broken(domain, error));
@@ -148,19 +155,18 @@ impl Signing {
         Ok(keys)
     }
 
-    fn parse(&self, key: &DomainKey) -> Result<Arc<Key>, KeyError> {
+    /// Drops the keys of domains that are ours no more; those of this one as they were.
+    fn forget_others(&self, domain: &Domain) -> Result<ByRecord, StoreError> {
+        let domains = self.store.domains()?;
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = parsed.get(&key.record) {
-            return Ok(Arc::clone(known));
-        }
-        let private = key.private.as_ref().ok_or(KeyError::Unreadable)?;
-        let fresh = Arc::new(Key::from_pkcs8(private.bytes())?);
-        if parsed.len() >= MAX_PARSED {
-            parsed.clear();
-        }
-        parsed.insert(key.record.clone(), Arc::clone(&fresh));
-        Ok(fresh)
+        parsed.retain(|known, _| domains.iter().any(|ours| ours.name == *known));
+        Ok(parsed.get(domain).cloned().unwrap_or_default())
     }
+}
+
+fn parse(key: &DomainKey) -> Result<Arc<Key>, KeyError> {
+    let private = key.private.as_ref().ok_or(KeyError::Unreadable)?;
+    Ok(Arc::new(Key::from_pkcs8(private.bytes())?))
 }
 
 /// Makes a pair of keys whose selectors are not among `taken`. Takes a good part of a second of CPU.
@@ -183,4 +189,42 @@ pub fn make_keys(now: Timestamp, taken: &[DomainKey]) -> Result<Vec<NewKey>, Sto
 
 fn broken(domain: &Domain, error: KeyError) -> StoreError {
     StoreError::Damaged(format!("mail from {domain} can't be signed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use mailstead_store::{Options, PasswordCost};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_that_sign_no_more_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { password_cost: PasswordCost::Light, ..Options::default() };
+        let store = Store::open(folder.path(), options).unwrap();
+        let domains = ["home.test", "gone.test"].map(|name| Domain::parse(name).unwrap());
+        for domain in &domains {
+            let keys = make_keys(Timestamp(0), &[]).unwrap();
+            store.add_domain_with_keys(domain.clone(), keys).await.unwrap();
+        }
+        let signing = Signing::new(store.clone());
+        let message = b"From: a@home.test\r\n\r\nHi\r\n";
+        let known = || {
+            let parsed = signing.parsed.lock().unwrap();
+            domains.each_ref().map(|domain| parsed.get(domain).map_or(0, HashMap::len))
+        };
+        for domain in &domains {
+            signing.sign_message(domain, message, Timestamp(0)).unwrap();
+        }
+        assert_eq!(known(), [2, 2]);
+        store.remove_domain(&domains[1]).await.unwrap();
+        let next = vec![make_keys(Timestamp(0), &store.domain_keys(&domains[0]).unwrap()).unwrap().remove(0)];
+        let selector = next[0].selector.clone();
+        store.add_upcoming_keys(&domains[0], next).await.unwrap();
+        store.promote_keys(&domains[0], vec![selector.clone()]).await.unwrap();
+        let signed = signing.sign_message(&domains[0], message, Timestamp(0)).unwrap();
+        assert!(String::from_utf8(signed).unwrap().contains(&format!("s={selector};")));
+        assert_eq!(known(), [1, 0]);
+    }
 }
