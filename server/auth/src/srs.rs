@@ -5,8 +5,13 @@
 //! rewritten before becomes `SRS1=hash=forwarder==rest@home.test`, so that reports take one step back, not all of them.
 //! The hash keeps strangers from using us as a relay; the day lets each address die. Nothing needs to be remembered.
 //!
-//! The scheme is Meng Weng Wong's (the libspf draft of 2004), with HMAC-SHA256 in base32: neither mangled by servers
-//! that change the case of local parts.
+//! Only an `SRS0` address has a day. What an `SRS1` address stands for is an `SRS0` address of another forwarder, with a
+//! day of theirs in it: they refuse a report that comes too late, however long we pass such reports on, and we need not
+//! understand their text, which may be written in another way. The paper wants it so, for each octet counts in a local
+//! part of 64. What a stranger gains who keeps an `SRS1` address of ours is the way to that one address, nobody else's.
+//!
+//! The scheme is Meng Weng Wong's, as Shevek's paper has it ("Mail Forwarding with the Sender Rewriting Scheme", 2004;
+//! Mail::SRS, libsrs2), with HMAC-SHA256 in base32: neither mangled by servers that change the case of local parts.
 
 use aws_lc_rs::hmac;
 use mailstead_message::{Address, Domain, LocalPart};
@@ -88,6 +93,7 @@ impl Srs {
                 }
                 (local.to_owned(), domain)
             }
+            // Its day is the first forwarder's to read.
             Step::Second => {
                 let (forwarder, rest) = said.split_once('=').ok_or(SrsError::Forged)?;
                 (format!("SRS0{rest}"), forwarder)
@@ -234,6 +240,10 @@ mod tests {
         let second = ours.forward(&first, &home(), NOW).unwrap();
         assert!(second.to_string().starts_with("SRS1=") && second.to_string().contains("=far.test=="), "{second}");
         assert_eq!(ours.reverse(&second, NOW).unwrap(), first);
+        // The first forwarder, who knows its own days, is whom it expires with.
+        let late = NOW + (VALID_DAYS + 1) * DAY;
+        assert_eq!(ours.reverse(&second, late).unwrap(), first);
+        assert_eq!(theirs.reverse(&first, late), Err(SrsError::Expired));
         // A third one does not make it longer, and skips the second.
         let third = Srs::new(b"third");
         let near = Domain::parse("near.test").unwrap();
