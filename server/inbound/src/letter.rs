@@ -84,7 +84,7 @@ impl Letter {
     }
 
     /// Length of the body in bytes.
-    pub fn body_size(&self) -> u64 {
+    pub(crate) fn body_size(&self) -> u64 {
         self.size.saturating_sub(self.header_len as u64)
     }
 
@@ -97,7 +97,7 @@ impl Letter {
     ///
     /// # Errors
     /// The spool can't be read.
-    pub fn body_has_eight_bits(&self) -> Result<bool, StoreError> {
+    pub(crate) fn body_has_eight_bits(&self) -> Result<bool, StoreError> {
         let found =
             self.read_body(|block| if block.is_ascii() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })?;
         Ok(found.is_break())
@@ -107,7 +107,7 @@ impl Letter {
     ///
     /// # Errors
     /// The spool can't be read.
-    pub fn hash_body(&self, canonicalization: Canonicalization, digest: Digest) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn hash_body(&self, canonicalization: Canonicalization, digest: Digest) -> Result<Vec<u8>, StoreError> {
         let mut hasher = BodyHasher::new(canonicalization, digest);
         let _ = self.read_body(|block| {
             hasher.update(block);
@@ -120,7 +120,10 @@ impl Letter {
     ///
     /// # Errors
     /// The spool can't be read.
-    pub fn read_body<B>(&self, mut take: impl FnMut(&[u8]) -> ControlFlow<B>) -> Result<ControlFlow<B>, StoreError> {
+    pub(crate) fn read_body<B>(
+        &self,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, StoreError> {
         match &self.source {
             Source::Memory(message) => Ok(take(message.get(self.header_len..).unwrap_or_default())),
             Source::Spooled { file, .. } => read_blocks(file, self.body(), take).map_err(unreadable),

@@ -7,7 +7,8 @@ use mailstead_smtp::server::{Body, MailFrom};
 use mailstead_store::{Acceptance, Brought, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent, Timestamp};
 
 use crate::reports::Bringer;
-use crate::{Lead, Letter, Signing, Way};
+use crate::way::{Lead, Way};
+use crate::{Letter, Signing};
 
 /// A message of our own.
 #[derive(Debug)]

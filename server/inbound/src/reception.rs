@@ -23,8 +23,8 @@ use crate::receipt::{self, Notice};
 use crate::reports::Bringer;
 use crate::routing::Room;
 use crate::story::{self, Refusals};
-use crate::way::recipient;
-use crate::{Judgement, Lead, Letter, Refusal, Signing, Way, trouble};
+use crate::way::{Lead, Way, recipient};
+use crate::{Judgement, Letter, Refusal, Signing, trouble};
 
 /// Messages up to this size are prepared where they are: moving them to another thread costs as much.
 const PREPARED_IN_PLACE: u64 = 32 << 10;

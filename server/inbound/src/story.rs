@@ -7,9 +7,9 @@ use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Client, MailFrom, RcptTo};
 use mailstead_store::{Store, StoryEvent, Timestamp};
 
-use crate::Lead;
 use crate::ration::Ration;
 use crate::returns::is_return_path;
+use crate::way::Lead;
 
 /// What was refused is told for so many at once ...
 const TOLD_AT_ONCE: u32 = 300;

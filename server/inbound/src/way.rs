@@ -16,7 +16,7 @@ use mailstead_store::{
 
 /// The way of one message.
 #[derive(Debug)]
-pub struct Way {
+pub(crate) struct Way {
     reverse_path: ReversePath,
     plain: Bundle,
     /// What aliases send on.
@@ -27,7 +27,7 @@ pub struct Way {
 
 /// Recipients who get the same bytes.
 #[derive(Debug, Default)]
-pub struct Bundle {
+pub(crate) struct Bundle {
     /// The alias that sends this on.
     forwarder: Option<Address>,
     /// It is named in a `Delivered-To` field.
@@ -38,15 +38,15 @@ pub struct Bundle {
 
 /// Where one recipient leads, whether or not others led there before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lead {
+pub(crate) struct Lead {
     /// The recipient.
-    pub recipient: NewRecipient,
+    pub(crate) recipient: NewRecipient,
     /// Accounts, by their login addresses.
-    pub inboxes: Vec<Address>,
+    pub(crate) inboxes: Vec<Address>,
     /// Addresses in the world that an alias leads to.
-    pub forwards: Vec<Address>,
+    pub(crate) forwards: Vec<Address>,
     /// It takes reports of that kind about our domains.
-    pub reports: Option<ReportKind>,
+    pub(crate) reports: Option<ReportKind>,
 }
 
 impl Lead {
@@ -55,7 +55,7 @@ impl Lead {
     }
 
     /// True when it was written to an address in the world itself.
-    pub fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.inboxes.is_empty() && self.forwards.is_empty() && self.reports.is_none()
     }
 
@@ -84,7 +84,7 @@ impl Lead {
 
 impl Way {
     /// The way of a message with that reverse-path, as yet to nobody.
-    pub fn new(reverse_path: ReversePath) -> Self {
+    pub(crate) fn new(reverse_path: ReversePath) -> Self {
         Self {
             reverse_path,
             plain: Bundle::default(),
@@ -95,7 +95,7 @@ impl Way {
     }
 
     /// Adds a recipient by where it leads; `None` when it leads nowhere.
-    pub fn add(&mut self, recipient: NewRecipient, route: Route) -> Option<Lead> {
+    pub(crate) fn add(&mut self, recipient: NewRecipient, route: Route) -> Option<Lead> {
         match route {
             Route::Unknown => None,
             Route::NotLocal => {
@@ -110,7 +110,7 @@ impl Way {
     }
 
     /// The bundles that go to somebody.
-    pub fn into_bundles(self) -> impl Iterator<Item = Bundle> {
+    pub(crate) fn into_bundles(self) -> impl Iterator<Item = Bundle> {
         let bundles = std::iter::once(self.plain).chain(self.forwards);
         bundles.filter(|bundle| !bundle.deliveries.is_empty() || !bundle.remote.is_empty())
     }
@@ -153,28 +153,28 @@ impl Way {
 
 impl Bundle {
     /// The header these recipients get, made of the message's own.
-    pub fn head(&self, head: &[u8]) -> Vec<u8> {
+    pub(crate) fn head(&self, head: &[u8]) -> Vec<u8> {
         let forwarder = self.forwarder.as_ref().filter(|_| self.marked).map(delivered_to).unwrap_or_default();
         [forwarder.as_bytes(), head].concat()
     }
 
     /// The alias that sends this on into the world.
-    pub fn forwarder(&self) -> Option<&Address> {
+    pub(crate) fn forwarder(&self) -> Option<&Address> {
         self.forwarder.as_ref()
     }
 
     /// True when it goes into the world.
-    pub fn leaves(&self) -> bool {
+    pub(crate) fn leaves(&self) -> bool {
         !self.remote.is_empty()
     }
 
     /// Its local deliveries.
-    pub fn into_deliveries(self) -> Vec<Delivery> {
+    pub(crate) fn into_deliveries(self) -> Vec<Delivery> {
         self.deliveries
     }
 
     /// Its queue entry, if it needs one. `head` is its header.
-    pub fn queue(&self, from: &MailFrom, head: &[u8], eight_bit: bool) -> Vec<NewQueueEntry> {
+    pub(crate) fn queue(&self, from: &MailFrom, head: &[u8], eight_bit: bool) -> Vec<NewQueueEntry> {
         if self.remote.is_empty() {
             return Vec::new();
         }

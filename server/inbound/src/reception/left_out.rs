@@ -10,8 +10,8 @@ use mailstead_smtp::server::RcptTo;
 use mailstead_store::{Acceptance, StoreError, StoryEvent};
 
 use super::{Arrival, Relay};
-use crate::way::Way;
-use crate::{Lead, Letter, Refusal};
+use crate::way::{Lead, Way};
+use crate::{Letter, Refusal};
 
 /// A recipient who can never get the message, and why.
 pub(super) struct LeftOut<'a> {
