@@ -37,6 +37,7 @@ pub use judgement::{CheckPolicy, Checks, Judgement};
 pub use letter::{Letter, MAX_HEADER};
 pub use receipt::{Post, post};
 pub use reception::{Edited, Policy, Reception, Relay};
-pub use refusal::{Refusal, trouble};
+pub use refusal::Refusal;
+pub(crate) use refusal::trouble;
 pub use returns::{forget_senders, original_sender};
 pub use signing::{Signature, Signing, make_keys};

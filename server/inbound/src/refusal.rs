@@ -32,7 +32,7 @@ impl Refusal {
 
 /// What a peer hears of the store's troubles: always temporary, for none of them is the fault of the message, and what
 /// an operator repairs within a day must not bounce.
-pub fn trouble(error: &StoreError) -> Reply {
+pub(crate) fn trouble(error: &StoreError) -> Reply {
     match error {
         StoreError::DiskFull => Reply::new(452, (4, 3, 1), "there is no room on the disk here, try again later"),
         StoreError::OverQuota => {

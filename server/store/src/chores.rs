@@ -1,4 +1,5 @@
-//! What the writer does when a minute has passed: drop old stories and reports, give the disk back what deleted mail took.
+//! What the writer does when a minute has passed: drop old stories, tallies, reports and policies, give the disk back what
+//! deleted mail took.
 
 use crate::engine::{Shared, transact};
 use crate::{Store, StoreError, Timestamp};

@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::engine::Job;
 use crate::{Store, StoreError};
 
-/// Unanswered stories waiting to be written at most.
+/// Changes nobody waits for that may wait to be written, such as parts of stories; more are dropped.
 const MAX_FORGOTTEN: usize = 10_000;
 
 /// A change somebody waits for.
@@ -55,7 +55,7 @@ impl<F: FnMut(&mut Change<'_>) -> Result<(), StoreError> + Send> Job for Forgott
     fn answer(self: Box<Self>, result: Result<(), StoreError>) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         if let Err(error) = result {
-            tracing::debug!("part of a story could not be written: {error}");
+            tracing::debug!("something that nobody waits for could not be written: {error}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! The keys a domain signs its mail with, and where each stands in its life.
+//! The keys a domain signs its mail with, and where each stands in its life; and the secret behind reverse-paths of ours.
 
 use mailstead_message::Domain;
 use mailstead_migrations::{v1, v2};
-use redb::ReadTransaction;
+use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
@@ -158,7 +158,7 @@ impl Store {
     /// # Errors
     /// The store can't be read.
     pub fn domain_keys(&self, domain: &Domain) -> Result<Vec<DomainKey>, StoreError> {
-        keys(&self.shared().read()?, domain)
+        keys_of(&self.shared().read()?.open_table(v2::DKIM_KEYS)?, domain)
     }
 
     /// The secret that makes reverse-paths of our own recognisable.
@@ -174,8 +174,11 @@ impl Store {
     }
 }
 
-fn keys(transaction: &ReadTransaction, domain: &Domain) -> Result<Vec<DomainKey>, StoreError> {
-    let table = transaction.open_table(v2::DKIM_KEYS)?;
+/// The keys of a domain, by selector.
+pub(crate) fn keys_of(
+    table: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    domain: &Domain,
+) -> Result<Vec<DomainKey>, StoreError> {
     let (mut keys, mut failed) = (Vec::new(), None);
     for entry in table.range((domain.as_str(), "")..)? {
         let (name, bytes) = entry?;

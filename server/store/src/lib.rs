@@ -1,4 +1,5 @@
-//! The store: domains, accounts, mailboxes, messages, the queue, stories, reports and settings.
+//! The store: domains with their keys and certificates, accounts, mailboxes, messages, the queue, stories with what was
+//! found out about each letter's sender, others' policies, reports in both directions, and settings.
 //!
 //! The only room that knows redb. Everything small lives in one redb file; bodies live in append-only packs
 //! beside it. One writer thread takes every waiting change, syncs the pack, applies all changes in one write
@@ -78,7 +79,7 @@ struct Inner {
     /// `None` only while it is closed.
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     writer: Option<JoinHandle<()>>,
-    /// Story events nobody waits for.
+    /// Changes nobody waits for that are not yet written.
     forgotten: Arc<AtomicUsize>,
 }
 

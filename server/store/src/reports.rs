@@ -6,7 +6,7 @@ use mailstead_migrations::v2;
 use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{decode, encode};
+use crate::record::{decode, decode_first, encode};
 use crate::{Store, StoreError, Timestamp};
 
 /// Days a report of others is kept: long enough to compare with the year before.
@@ -183,7 +183,7 @@ fn listed(id: u64, value: &[u8]) -> Option<ReportEntry> {
 
 /// A record's head, and the packed rest.
 pub(crate) fn split(value: &[u8]) -> Result<(Head, &[u8]), StoreError> {
-    postcard::take_from_bytes(value).map_err(|error| StoreError::Damaged(format!("a report: {error}")))
+    decode_first(value, "a report")
 }
 
 fn gist(report: &Report) -> Gist {

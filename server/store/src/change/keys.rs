@@ -2,11 +2,11 @@
 
 use mailstead_message::Domain;
 use mailstead_migrations::v2;
-use redb::ReadableTable as _;
 use zeroize::Zeroizing;
 
 use super::Change;
-use crate::record::{decode, encode};
+use crate::keys::keys_of;
+use crate::record::encode;
 use crate::{DomainKey, KeyState, NewKey, StoreError, Timestamp};
 
 impl Change<'_> {
@@ -109,16 +109,7 @@ impl Change<'_> {
     }
 
     fn keys(&self, domain: &Domain) -> Result<Vec<DomainKey>, StoreError> {
-        let table = self.side(v2::DKIM_KEYS)?;
-        let mut keys = Vec::new();
-        for entry in table.range((domain.as_str(), "")..)? {
-            let (name, bytes) = entry?;
-            if name.value().0 != domain.as_str() {
-                break;
-            }
-            keys.push(decode(bytes.value(), "a signing key")?);
-        }
-        Ok(keys)
+        keys_of(&self.side(v2::DKIM_KEYS)?, domain)
     }
 
     fn put_key(&mut self, domain: &Domain, key: &DomainKey) -> Result<(), StoreError> {
