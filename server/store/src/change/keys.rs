@@ -2,6 +2,7 @@
 
 use mailstead_message::Domain;
 use mailstead_migrations::v2;
+use redb::ReadableTable as _;
 use zeroize::Zeroizing;
 
 use super::Change;
