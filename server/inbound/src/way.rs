@@ -204,11 +204,13 @@ pub(crate) fn recipient(to: &RcptTo) -> NewRecipient {
     NewRecipient { address: to.address.clone(), orcpt: to.orcpt.clone(), notify }
 }
 
-/// What TLS a message needs on its way: REQUIRETLS goes before the header field (RFC 8689 4.2.2).
+/// What TLS a message needs on its way: REQUIRETLS goes before the header field (RFC 8689 4.2.2). Without a sender to
+/// return it to, it must not be lost for want of TLS (RFC 8689 5).
 fn tls_need(from: &MailFrom, head: &[u8]) -> TlsNeed {
     let waived = || header::value(head, "TLS-Required").is_some_and(|value| value.trim().eq_ignore_ascii_case("no"));
     match from.require_tls {
-        true => TlsNeed::Required,
+        true if from.reverse_path.is_some() => TlsNeed::Required,
+        true => TlsNeed::Usual,
         false if waived() => TlsNeed::Waived,
         false => TlsNeed::Usual,
     }

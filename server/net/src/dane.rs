@@ -41,7 +41,7 @@ impl Dane {
         }
         let mut fault = TlsFault::new(Flaw::Tlsa, "the certificate matches none of the TLSA records");
         for record in self.of_usage(TRUST_ANCHOR) {
-            let roots = anchors(record, others);
+            let roots = anchors(record, certificate, others);
             if roots.is_empty() {
                 continue;
             }
@@ -91,28 +91,28 @@ fn matches(record: &Tlsa, certificate: &CertificateDer<'_>) -> bool {
     }
 }
 
-/// The authorities the record means: those of the chain that match it, or what it holds in full.
-fn anchors(record: &Tlsa, chain: &[CertificateDer<'_>]) -> RootCertStore {
+/// The authorities the record means: those of the chain behind the certificate that match it, or what it holds in full.
+fn anchors(record: &Tlsa, certificate: &CertificateDer<'_>, chain: &[CertificateDer<'_>]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    for certificate in chain.iter().take(MAX_CHAIN).filter(|certificate| matches(record, certificate)) {
+    for authority in chain.iter().take(MAX_CHAIN).filter(|authority| matches(record, authority)) {
         // What can't be read can't be trusted: the others may do.
-        let _ = roots.add(certificate.clone().into_owned());
+        let _ = roots.add(authority.clone().into_owned());
     }
     match (roots.is_empty(), record.matching, record.selector) {
         (true, 0, 0) => {
             let _ = roots.add(CertificateDer::from(record.data.clone()));
         }
         // RFC 7671 5.2.2: a bare key need not come with a certificate; it is that of whoever signed the last one.
-        (true, 0, 1) => roots.roots.extend(bare_key(record, chain)),
+        (true, 0, 1) => roots.roots.extend(bare_key(record, chain.last().unwrap_or(certificate))),
         _ => {}
     }
     roots
 }
 
-fn bare_key(record: &Tlsa, chain: &[CertificateDer<'_>]) -> Option<TrustAnchor<'static>> {
-    let (_, last) = X509Certificate::from_der(chain.last()?).ok()?;
+fn bare_key(record: &Tlsa, signed: &CertificateDer<'_>) -> Option<TrustAnchor<'static>> {
+    let (_, signed) = X509Certificate::from_der(signed).ok()?;
     let anchor = TrustAnchor {
-        subject: contents(last.issuer().as_raw())?.to_vec().into(),
+        subject: contents(signed.issuer().as_raw())?.to_vec().into(),
         subject_public_key_info: contents(&record.data)?.to_vec().into(),
         name_constraints: None,
     };
@@ -236,6 +236,9 @@ mod tests {
             assert!(look(&[record(2, selector, 0, &world.root)], &good, &[&world.middle]).is_ok(), "{selector}");
             assert_eq!(look(&[record(2, selector, 1, &world.root)], &good, &[&world.middle]), Err(Flaw::Tlsa));
         }
+        let bare = record(2, 1, 0, &world.middle);
+        assert!(look(&[bare], &good, &[]).is_ok(), "the key signed the server's certificate itself");
+        assert!(look(&[record(2, 1, 0, &world.root)], &good, &[]).is_err());
         let bare = Tlsa { usage: 2, selector: 1, matching: 0, data: b"rubbish".to_vec() };
         assert!(look(&[bare], &good, &[&world.middle]).is_err());
     }

@@ -1,17 +1,20 @@
 //! What TLS a server must show before it gets mail, by whose word, and what is counted of it.
 //!
 //! DANE goes before MTA-STS (RFC 8461 2): whoever secures the DNS has said all there is to say. Without either, TLS is
-//! taken as it comes (RFC 7435). A message may need verified TLS all the same, or waive all of this (RFC 8689). An answer that may be forged never weakens a demand: a host whose TLSA records can't be
-//! had is passed over for now (RFC 7672 2.2).
+//! taken as it comes (RFC 7435). A message may need verified TLS all the same, or waive all of this (RFC 8689). An
+//! answer that may be forged never weakens a demand: a host whose TLSA records can't be had is passed over for now (RFC
+//! 7672 2.2).
+
+use std::net::IpAddr;
 
 use mailstead_message::Domain;
 use mailstead_net::dane::Dane;
 use mailstead_net::dns::{DnsError, Tlsa};
-use mailstead_net::{ClientTls, Flaw, TlsFault};
+use mailstead_net::{ClientTls, Flaw, TlsFault, reach};
 use mailstead_smtp::client::Tls;
 use mailstead_store::{SmarthostTls, StsMode, TlsFailure, TlsNeed, TlsOutcome, TlsPolicy, TlsResult};
 
-use crate::search::{Misfortune, Peer};
+use crate::search::{Ends, Misfortune, Peer};
 use crate::sts::Standing;
 use crate::{Context, Policy, Status};
 
@@ -69,7 +72,11 @@ pub(crate) async fn of_host(
          vouches for that server of {domain}",
         host.escape_debug()
     );
-    Err(Misfortune::permanent(NEEDS_TLS, host, text))
+    // The policy that can't be had at the moment may be the one that vouches for it.
+    Err(match &sts.failure {
+        Some((_, why)) => Misfortune::temporary((4, 7, 5), host, format!("{text}, as far as can be told now ({why})")),
+        None => Misfortune::permanent(NEEDS_TLS, host, text),
+    })
 }
 
 /// Encryption needed (RFC 3463, RFC 8689 5).
@@ -159,6 +166,7 @@ pub(crate) struct Attempted<'a> {
     pub(crate) domain: &'a Domain,
     pub(crate) sts: &'a Standing,
     pub(crate) peer: &'a Peer,
+    pub(crate) ends: &'a Ends,
     pub(crate) demand: &'a Demand,
     /// What was wrong with TLS, whether it ended the session or not.
     pub(crate) fault: Option<&'a TlsFault>,
@@ -181,17 +189,22 @@ impl Attempted<'_> {
                 || matches!(fault.flaw, Flaw::NotOffered | Flaw::Handshake)
         });
         let failure = match (fault, self.demand) {
-            (Some(fault), _) => Some(self.failure(result(fault.flaw), &fault.text)),
+            (Some(fault), _) => Some(self.failure(&context.policy, result(fault.flaw), &fault.text)),
             (None, Demand::Encryption(_)) => {
-                Some(self.failure(TlsResult::TlsaInvalid, "none of the TLSA records can be used"))
+                Some(self.failure(&context.policy, TlsResult::TlsaInvalid, "none of the TLSA records can be used"))
             }
             (None, _) => None,
         };
         count(context, outcome(self.domain, policy, failure));
     }
 
-    fn failure(&self, result: TlsResult, reason: &str) -> TlsFailure {
-        TlsFailure { receiving_ip: Some(self.peer.address.ip()), ..failure(result, &self.peer.host, reason) }
+    fn failure(&self, policy: &Policy, result: TlsResult, reason: &str) -> TlsFailure {
+        TlsFailure {
+            sending_ip: self.ends.ours.and_then(|ours| as_seen(policy, ours)),
+            helo: self.ends.theirs.clone(),
+            receiving_ip: Some(self.peer.address.ip()),
+            ..failure(result, &self.peer.host, reason)
+        }
     }
 }
 
@@ -232,6 +245,14 @@ fn sts_policy(sts: &Standing) -> TlsPolicy {
     TlsPolicy::Sts { lines: text.lines().map(str::to_owned).collect(), mx }
 }
 
+/// Our address as a server sees it: behind a router that translates, the one the operator told us. An address of our own
+/// network is nobody's business.
+fn as_seen(policy: &Policy, ours: IpAddr) -> Option<IpAddr> {
+    let known = std::iter::once(ours).chain(policy.own_addresses.iter().copied());
+    let mut known = known.filter(|address| address.is_ipv4() == ours.is_ipv4());
+    known.find(|address| policy.allow_private || reach::is_public(*address))
+}
+
 fn zone_line(record: &Tlsa) -> String {
     let hex: String = record.data.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{} {} {} {hex}", record.usage, record.selector, record.matching)
@@ -245,5 +266,39 @@ fn result(flaw: Flaw) -> TlsResult {
         Flaw::NotTrusted => TlsResult::CertificateNotTrusted,
         Flaw::Tlsa => TlsResult::TlsaInvalid,
         Flaw::Handshake => TlsResult::ValidationFailure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::Schedule;
+
+    #[test]
+    fn a_report_names_an_address_the_server_can_have_seen() {
+        let policy = Policy {
+            hostname: "mail.home.test".to_owned(),
+            port: 25,
+            port_overrides: HashMap::new(),
+            allow_private: false,
+            own_addresses: ["10.0.0.2", "2a01:4f8::1", "198.41.0.4"].map(|text| text.parse().unwrap()).to_vec(),
+            concurrency: 1,
+            per_destination: 1,
+            schedule: Schedule::default(),
+            verified_tls: ClientTls::verifying(&[]).unwrap(),
+        };
+        for (ours, seen) in [
+            ("198.41.0.9", Some("198.41.0.9")),
+            ("192.168.1.5", Some("198.41.0.4")),
+            ("2a01:4f8::2", Some("2a01:4f8::2")),
+            ("fd00::5", Some("2a01:4f8::1")),
+        ] {
+            assert_eq!(as_seen(&policy, ours.parse().unwrap()), seen.map(|text| text.parse().unwrap()), "{ours}");
+        }
+        let alone = Policy { own_addresses: Vec::new(), ..policy };
+        assert_eq!(as_seen(&alone, "192.168.1.5".parse().unwrap()), None);
     }
 }

@@ -53,6 +53,15 @@ impl std::fmt::Display for Peer {
     }
 }
 
+/// Both ends of a connection, as far as it came.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    /// Our address on this side.
+    pub(crate) ours: Option<IpAddr>,
+    /// What the server calls itself.
+    pub(crate) theirs: Option<String>,
+}
+
 /// Why a message could not be handed to anybody, or to one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Misfortune {
@@ -190,11 +199,13 @@ impl<'a> Search<'a> {
     }
 
     /// What it comes to when no server is left: permanent only if each one's trouble was. A relay's refusal is never
-    /// permanent: it is the operator's to mend, and must not return everybody's mail; but what needs more TLS than the
-    /// relay has is returned.
+    /// permanent: it is the operator's to mend, and must not return everybody's mail; but a message that needs more TLS
+    /// than the relay has is returned.
     pub(crate) fn conclusion(mut self) -> Misfortune {
-        let relay = matches!(self.destination.place, Place::Relay(_)) && !self.troubles.iter().all(is_want_of_tls);
-        let permanent = !relay && self.is_exhausted() && self.troubles.iter().all(|trouble| trouble.permanent);
+        let wants_tls = self.needs_tls() && self.troubles.iter().all(is_want_of_tls);
+        let relay = matches!(self.destination.place, Place::Relay(_));
+        let permanent =
+            (!relay || wants_tls) && self.is_exhausted() && self.troubles.iter().all(|trouble| trouble.permanent);
         let decisive = self.troubles.iter().rposition(|trouble| trouble.permanent == permanent);
         let last = decisive.map(|index| self.troubles.swap_remove(index)).or_else(|| self.troubles.pop());
         match last {
@@ -300,17 +311,19 @@ impl<'a> Search<'a> {
             let text = format!("{peer}: the relay's password is not sent without TLS");
             return Err(Misfortune::temporary((4, 7, 0), &peer.host, text));
         }
-        let greeted = self.greet(peer, self.demand.wish(&self.context.policy), login.clone()).await;
+        let (wish, mut ends) = (self.demand.wish(&self.context.policy), Ends::default());
+        let greeted = self.greet(peer, wish, login.clone(), &mut ends).await;
         match greeted.map_err(starttls_refused) {
             Err(ClientError::Tls(fault)) if self.demand.is_wish_only() => {
-                self.count(peer, Some(&fault));
+                self.count(peer, &ends, Some(&fault));
                 told.push(format!("TLS with {peer} failed ({fault}); connecting again without."));
-                let client = self.greet(peer, Tls::Never, login).await.map_err(|error| Misfortune::of(peer, &error))?;
+                let client = self.greet(peer, Tls::Never, login, &mut ends).await;
+                let client = client.map_err(|error| Misfortune::of(peer, &error))?;
                 told.extend(self.breach(peer, Some(&fault)));
                 Ok(client)
             }
             Err(ClientError::Tls(fault)) => {
-                self.count(peer, Some(&fault));
+                self.count(peer, &ends, Some(&fault));
                 Err(self.refused(peer, &fault))
             }
             Err(error) => Err(Misfortune::of(peer, &error)),
@@ -321,7 +334,7 @@ impl<'a> Search<'a> {
             }
             Ok(client) => {
                 let fault = self.fault(peer, &client);
-                self.count(peer, fault.as_ref());
+                self.count(peer, &ends, fault.as_ref());
                 told.extend(self.breach(peer, fault.as_ref()));
                 Ok(client)
             }
@@ -373,11 +386,11 @@ impl<'a> Search<'a> {
 
     /// Counts it for the report. What waives all demands is mostly a report itself: reports on the carrying of reports
     /// would go on for ever (RFC 8460 5.3).
-    fn count(&self, peer: &Peer, fault: Option<&TlsFault>) {
+    fn count(&self, peer: &Peer, ends: &Ends, fault: Option<&TlsFault>) {
         if let Place::Domain(domain) = &self.destination.place
             && self.destination.need != TlsNeed::Waived
         {
-            Attempted { domain, sts: &self.sts, peer, demand: &self.demand, fault }.count(self.context);
+            Attempted { domain, sts: &self.sts, peer, ends, demand: &self.demand, fault }.count(self.context);
         }
     }
 
@@ -393,7 +406,14 @@ impl<'a> Search<'a> {
         format!("{peer} with {} ({}){certificate}", tls.version, tls.cipher)
     }
 
-    async fn greet(&self, peer: &Peer, tls: Tls, login: Option<(String, String)>) -> Result<Client, ClientError> {
+    /// `ends` becomes what there is to know of the connection, also where the session does not come to be.
+    async fn greet(
+        &self,
+        peer: &Peer,
+        tls: Tls,
+        login: Option<(String, String)>,
+        ends: &mut Ends,
+    ) -> Result<Client, ClientError> {
         let network = |when, what| ClientError::Network { when, what, after_data: false };
         let patience = &self.context.patience;
         let tcp = match timeout(patience.connect, TcpStream::connect(peer.address)).await {
@@ -401,6 +421,7 @@ impl<'a> Search<'a> {
             Ok(Err(error)) => return Err(network("connecting", error.to_string())),
             Err(_) => return Err(network("connecting", format!("no answer within {:?}", patience.connect))),
         };
+        ends.ours = tcp.local_addr().ok().map(|address| address.ip());
         let options = Options {
             hostname: self.context.policy.hostname.clone(),
             server_name: peer.host.clone(),
@@ -408,7 +429,7 @@ impl<'a> Search<'a> {
             login,
             timeouts: patience.smtp.clone(),
         };
-        match timeout(patience.open, Client::open(Stream::plain(tcp), options)).await {
+        match timeout(patience.open, Client::open(Stream::plain(tcp), options, &mut ends.theirs)).await {
             Ok(result) => result,
             Err(_) => Err(network("opening the session", format!("not done within {:?}", patience.open))),
         }

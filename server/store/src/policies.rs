@@ -76,7 +76,8 @@ impl Store {
         let mut aging = Vec::new();
         for entry in table.iter()? {
             let (domain, bytes) = entry?;
-            let policy: StsPolicy = decode(bytes.value(), "a policy")?;
+            // What can't be read is of no use, but it must not keep the others from being renewed.
+            let Ok(policy): Result<StsPolicy, _> = decode(bytes.value(), "a policy") else { continue };
             let half = policy.fetched.0 + (policy.expires.0 - policy.fetched.0) / 2;
             if (half..policy.expires.0).contains(&now.0)
                 && let Ok(domain) = Domain::parse(domain.value())

@@ -89,13 +89,16 @@ fn a_remote_address_is_queued_once() {
 #[test]
 fn what_tls_a_message_needs_is_said_by_its_envelope_or_else_by_its_header() {
     let plain = MailFrom::default();
-    let safe = MailFrom { require_tls: true, ..MailFrom::default() };
+    let bounce = MailFrom { require_tls: true, ..MailFrom::default() };
+    let safe = MailFrom { reverse_path: Some(address("alice@home.test")), ..bounce.clone() };
     for (from, head, need) in [
         (&plain, "Subject: x\r\n\r\n", TlsNeed::Usual),
         (&plain, "tls-required:  NO \r\n\r\n", TlsNeed::Waived),
         (&plain, "TLS-Required: Yes\r\n\r\n", TlsNeed::Usual),
         (&safe, "Subject: x\r\n\r\n", TlsNeed::Required),
         (&safe, "TLS-Required: No\r\n\r\n", TlsNeed::Required),
+        (&bounce, "Subject: x\r\n\r\n", TlsNeed::Usual),
+        (&bounce, "TLS-Required: No\r\n\r\n", TlsNeed::Usual),
     ] {
         let mut way = Way::new(None);
         way.add(to("bob@world.test"), Route::NotLocal).unwrap();

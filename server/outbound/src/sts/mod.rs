@@ -104,13 +104,16 @@ pub(crate) async fn standing(context: &Context, domain: &Domain) -> Standing {
 pub(crate) async fn renew(context: Arc<Context>, mut shutdown: watch::Receiver<bool>) {
     let rounds = async {
         loop {
-            match context.store.aging_sts_policies(context.now(), RENEWED_AT_ONCE) {
-                Ok(domains) => {
+            let (store, now) = (context.store.clone(), context.now());
+            match tokio::task::spawn_blocking(move || store.aging_sts_policies(now, RENEWED_AT_ONCE)).await {
+                Ok(Ok(domains)) => {
                     for domain in domains {
                         standing(&context, &domain).await;
                     }
                 }
-                Err(error) => tracing::warn!("the MTA-STS policies of others can't be read: {error}"),
+                Ok(Err(error)) => tracing::warn!("the MTA-STS policies of others can't be read: {error}"),
+                // The runtime is being shut down.
+                Err(_) => {}
             }
             tokio::time::sleep(ROUND).await;
         }

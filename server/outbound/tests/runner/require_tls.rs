@@ -1,6 +1,7 @@
 //! Letters that need verified TLS all the way, and letters that waive what others demand (RFC 8689).
 
-use mailstead_store::{Smarthost, SmarthostTls, TlsNeed};
+use mailstead_net::dns::DnsError;
+use mailstead_store::{QueueAction, Smarthost, SmarthostTls, TlsNeed};
 
 use crate::authority::Authority;
 use crate::policy_host::Answer;
@@ -111,6 +112,31 @@ async fn a_handshake_that_only_broke_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_policy_that_cannot_be_had_at_the_moment_is_waited_for() {
+    let (mut world, server) = secured().await;
+    world.names.secure("world.test", false);
+    let host = world.policy_host("world.test", Answer::with("503 Later", "X: y", "")).await;
+    for step in ["record", "host"] {
+        let record = match step {
+            "record" => Err(DnsError::Temporary("SERVFAIL".to_owned())),
+            _ => Ok(vec![b"v=STSv1; id=1;".to_vec()]),
+        };
+        world.names.txt_answer("_mta-sts.world.test", record);
+        world.send(letter(TlsNeed::Required)).await;
+        let running = world.run();
+        world.tried(1).await;
+        running.stop().await;
+        assert!(world.inbox().is_empty() && server.got().is_empty(), "{step}");
+        let last = world.queue()[0].recipients[0].last.clone().unwrap();
+        assert!(last.contains("as far as can be told now ("), "{step}: {last}");
+        world.act(QueueAction::Remove).await;
+    }
+    host.answer(Answer::policy("enforce", "mx.world.test"));
+    assert!(told(&world, letter(TlsNeed::Required)).await.is_empty());
+    assert_eq!(server.got().len(), 1);
+}
+
+#[tokio::test]
 async fn a_letter_may_waive_what_the_domain_demands() {
     let (mut world, server) = World::with_bob().await;
     server.habits().tls = Tls::Works;
@@ -171,4 +197,20 @@ async fn a_relay_must_promise_it_too() {
             Some(status) => assert!(inbox[0].contains(&format!("\r\nStatus: {status}\r\n")), "{inbox:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_relays_own_want_of_tls_returns_no_letter_that_has_none() {
+    let mut world = World::build().await;
+    let relay = world.server("relay.test").await;
+    relay.habits().banner = "554 5.7.10 Encryption needed";
+    let port = world.policy.port_overrides["relay.test"];
+    let smarthost = Smarthost { host: "relay.test".to_owned(), port, tls: SmarthostTls::None, login: None };
+    world.store.set_smarthost(None, Some(smarthost)).await.unwrap();
+    world.send(letter(TlsNeed::Usual)).await;
+    let running = world.run();
+    world.tried(1).await;
+    running.stop().await;
+    assert!(world.inbox().is_empty());
+    assert_eq!(world.queue().len(), 1);
 }

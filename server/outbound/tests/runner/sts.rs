@@ -1,5 +1,7 @@
 //! What MTA-STS policies of others demand (RFC 8461).
 
+use std::net::Ipv4Addr;
+
 use mailstead_net::dns::DnsError;
 use mailstead_store::{QueueAction, RecipientState, StsPolicy, Timestamp, TlsOutcome, TlsPolicy, TlsResult};
 
@@ -89,6 +91,9 @@ async fn a_policy_in_force_lets_no_server_pass_that_does_not_keep_it() {
         assert!(last.contains(words), "{what}: {last}");
         assert!(last.contains("but the MTA-STS policy of world.test demands better"), "{what}: {last}");
         assert_eq!(results(&world), [Some(result)], "{what}");
+        let failure = counted(&world)[0].0.failure.clone().unwrap();
+        assert_eq!(failure.helo.as_deref(), Some("mx.world.test"));
+        assert_eq!([failure.sending_ip, failure.receiving_ip], [Some(Ipv4Addr::LOCALHOST.into()); 2]);
         assert!(world.inbox().is_empty(), "it waits for better times");
     }
 }

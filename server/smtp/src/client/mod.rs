@@ -184,8 +184,9 @@ enum Stage {
 }
 
 impl Client {
-    /// Greets, says EHLO (HELO as the last resort), does TLS and login.
-    pub async fn open(stream: Stream, options: Options) -> Result<Self, ClientError> {
+    /// Greets, says EHLO (HELO as the last resort), does TLS and login. `name` becomes what the server calls itself in its
+    /// banner, also where the session fails later; with STARTTLS, anybody may have said it.
+    pub async fn open(stream: Stream, options: Options, name: &mut Option<String>) -> Result<Self, ClientError> {
         let Options { hostname, server_name, tls, login, timeouts } = options;
         let mut connection = Connection::new(stream, timeouts);
         let (start_tls, tls) = match tls {
@@ -198,7 +199,9 @@ impl Client {
             }
         };
         let mut handshake = Handshake::new(hostname, start_tls, login, connection.tls().is_some());
-        let mut step = handshake.reply(connection.greeting().await?)?;
+        let banner = connection.greeting().await?;
+        *name = name_in(&banner);
+        let mut step = handshake.reply(banner)?;
         loop {
             step = match step {
                 Step::Ready(offered) => return Ok(Self { connection, offered, reset: false, usable: true }),
@@ -357,4 +360,10 @@ impl Client {
 fn unsendable(transaction: &mut Transaction, error: BareLineEnd) -> Stage {
     transaction.settle_rest(&Reply::new(554, (5, 6, 11), error.to_string()));
     Stage::Broken
+}
+
+/// What a server calls itself: the first word of its banner (RFC 5321 4.2).
+fn name_in(banner: &Reply) -> Option<String> {
+    let word = banner.lines.first()?.split(' ').next()?;
+    (!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic())).then(|| word.to_owned())
 }

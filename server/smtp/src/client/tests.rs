@@ -88,7 +88,11 @@ async fn open(address: SocketAddr, tls: Tls) -> Result<Client, ClientError> {
     };
     let options =
         Options { hostname: "home.test".to_owned(), server_name: "mx.test".to_owned(), tls, login: None, timeouts };
-    Client::open(Stream::plain(TcpStream::connect(address).await.unwrap()), options).await
+    let stream = Stream::plain(TcpStream::connect(address).await.unwrap());
+    let mut name = None;
+    let opened = Client::open(stream, options, &mut name).await;
+    assert!(opened.is_err() || name.is_some(), "each of these servers says its name");
+    opened
 }
 
 fn envelope() -> Outgoing {

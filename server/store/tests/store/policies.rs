@@ -1,6 +1,7 @@
 //! MTA-STS policies: what is kept of others', and what our domains say of themselves.
 
 use mailstead_message::Domain;
+use mailstead_migrations::v2;
 use mailstead_store::*;
 
 use crate::world::{World, options};
@@ -37,6 +38,19 @@ async fn a_policy_is_kept_over_a_restart_until_its_time_is_over() {
     world.store.tidy().await.unwrap();
     assert_eq!(found("world.test"), Some(policy("new", i64::MAX)));
     assert_eq!(found("over.test"), None);
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_keeps_no_other_from_being_renewed() {
+    let world = World::new(options()).await;
+    world.store.keep_sts_policy(&domain("world.test"), policy("x", 101)).await.unwrap();
+    let world = world.reopened(|folder| {
+        let database = redb::Database::open(folder.join("store.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(v2::STS_POLICIES).unwrap().insert("broken.test", [0xff_u8].as_slice()).unwrap();
+        transaction.commit().unwrap();
+    });
+    assert_eq!(world.store.aging_sts_policies(Timestamp(60), 10).unwrap(), [domain("world.test")]);
 }
 
 #[tokio::test]
