@@ -1,7 +1,8 @@
 //! `mailstead`: a whole mail server for one household in one binary.
 //!
 //! The composition root: the only place where all rooms meet. [`appliance`] puts them together, [`serve`] runs one for
-//! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one.
+//! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one,
+//! [`names`] asks the DNS as the server would. [`certificates`] lends the store to whoever looks after certificates.
 
 mod appliance;
 mod certificates;

@@ -1,7 +1,9 @@
 //! The web and the control socket: how a browser and the command line reach a running server.
 //!
 //! [`control`] is the operator's side: the same requests work over a running server's unix socket and on a
-//! stopped server's store. [`http`] serves the pages of `admin-ui` over plain HTTP and HTTPS.
+//! stopped server's store. [`http`] serves the pages of `admin-ui` over plain HTTP and HTTPS, and what others fetch by
+//! machine: our domains' MTA-STS policies ([`sts`]), and proofs for certificate authorities. [`names`] are those under
+//! which we are looked for.
 //!
 //! **Invariants:** the only room that knows axum; pages come from `admin-ui` and have no I/O of their own; whatever
 //! an operator can do here the command line can do, through the same [`control::Operator`].

@@ -30,13 +30,18 @@ pub fn is_of_a_domain(name: &str) -> bool {
     name.split_once('.').is_some_and(|(first, _)| PREFIXES.contains(&first))
 }
 
-/// The name in a `Host` field, without its port, when it is one of ours; lower case.
+/// The name in a `Host` field, without its port and final dot; lower case.
+pub(crate) fn in_host(host: &str) -> Option<Domain> {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    Domain::parse(name.strip_suffix('.').unwrap_or(name)).ok()
+}
+
+/// The name in a `Host` field when it is one of ours.
 ///
 /// # Errors
 /// The store can't be read.
 pub fn ours_in_host(host: &str, hostname: &str, store: &Store) -> Result<Option<String>, StoreError> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let Ok(name) = Domain::parse(name.strip_suffix('.').unwrap_or(name)) else { return Ok(None) };
+    let Some(name) = in_host(host) else { return Ok(None) };
     Ok(ours(hostname, store)?.into_iter().find(|known| known == name.as_str()))
 }
 

@@ -11,6 +11,7 @@ use mailstead_outbound::sts::Policy;
 use mailstead_store::{Store, StoreError};
 
 use crate::http::Site;
+use crate::names::in_host;
 
 /// The name a client asked for in its TLS handshake, on connections that have TLS.
 #[derive(Debug, Clone)]
@@ -46,9 +47,7 @@ pub(crate) async fn serve(State(site): State<Arc<Site>>, sni: Option<Extension<S
 
 /// The domain whose policy host is meant, a port aside.
 fn policy_domain(host: &str) -> Option<Domain> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let name = Domain::parse(name.strip_suffix('.').unwrap_or(name)).ok()?;
-    Domain::parse(name.as_str().strip_prefix("mta-sts.")?).ok()
+    Domain::parse(in_host(host)?.as_str().strip_prefix("mta-sts.")?).ok()
 }
 
 fn nothing() -> Response {
