@@ -2,8 +2,8 @@
 //!
 //! **Invariants:** knows no mail protocol, no account and no store. Everything it takes from a peer is bounded.
 //!
-//! Start reading at [`Stream`], then [`Listener`]. Certificates we show: [`certificates`], and [`acme`] by which they come.
-//! Certificates we are shown: [`verify`], [`dane`]. Names: [`dns::Dns`].
+//! Start reading at [`Stream`], then [`Listener`]. Certificates we show: [`certificates`], and [`acme`] by which they
+//! come. Certificates we are shown: [`verify`], [`dane`]. Names: [`dns::Dns`].
 
 pub mod acme;
 pub mod certificates;

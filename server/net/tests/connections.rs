@@ -178,7 +178,7 @@ async fn certificates_of_every_kind_of_wrong_are_refused_where_it_matters_and_no
         ("not begun", ours.certify("mail.test", |params| params.not_before = rcgen::date_time_ymd(2100, 1, 1))),
     ];
     let verifying = ClientTls::verifying(std::slice::from_ref(&ours.root)).unwrap();
-    let opportunistic = ClientTls::opportunistic().unwrap();
+    let opportunistic = ClientTls::opportunistic();
     assert_eq!(handshake(&good, &verifying, "mail.test").await.unwrap(), "TLSv1.3");
     for (what, certificates) in &wrong {
         assert!(handshake(certificates, &verifying, "mail.test").await.is_err(), "{what}");

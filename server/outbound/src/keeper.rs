@@ -161,9 +161,7 @@ async fn fresh_keys(taken: Vec<DomainKey>) -> Result<Vec<NewKey>, StoreError> {
 /// # Errors
 /// There is no such domain, or the store can't be read.
 pub fn published(store: &Store, domain: &Domain, hostname: &str) -> Result<Vec<Record>, StoreError> {
-    if !store.domains()?.iter().any(|known| known.name == *domain) {
-        return Err(StoreError::NotFound(format!("the domain {}", domain.to_unicode())));
-    }
+    store.require_domain(domain)?;
     let keys = store.domain_keys(domain)?;
     let relay = store.smarthost_for(Some(domain))?;
     let sts = store.sts_mode(domain)?.map(|mode| sts::Policy::own(mode, hostname).record());

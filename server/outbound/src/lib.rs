@@ -2,8 +2,8 @@
 //!
 //! [`Submission`] takes our own people's letters (`submission`), looks at their headers and completes them
 //! (`completion`). The [`Runner`] looks at what is due (`runner`), cuts each entry into parts by destination (`run`),
-//! hands them to workers (`dispatch`) that find a server (`mx`, `search`) whose TLS is good enough (`demand`, `sts`), send
-//! (`attempt`) and write down what came of it together with the reports it causes (`settle`, `report`, `retry`). The
+//! hands them to workers (`dispatch`) that find a server (`mx`, `search`) whose TLS is good enough (`demand`, `sts`),
+//! send (`attempt`) and write down what came of it together with the reports it causes (`settle`, `report`, `retry`). The
 //! [`Keeper`] looks after the keys that letters are signed with, and at what is published of them (`seen`). The
 //! [`Reporter`] sends each day the reports on TLS and DMARC that others ask for (`reporting`).
 //!
@@ -12,8 +12,8 @@
 //! every other trouble is temporary. No report goes to the null reverse-path. No stranger's DNS makes us connect to our
 //! own network.
 //!
-//! RFC 5321 (4.5.4 queueing, 5 routing), 7505 (null MX), 3461 and 3464 (reports), 7435 (opportunistic TLS), 8461 (MTA-STS), 7672 (DANE), 6409
-//! (submission). Start reading at [`Submission`], then [`Runner`].
+//! RFC 5321 (4.5.4 queueing, 5 routing), 7505 (null MX), 3461 and 3464 (reports), 7435 (opportunistic TLS),
+//! 8461 (MTA-STS), 7672 (DANE), 8689 (REQUIRETLS), 8460 (reports on TLS), 6409 (submission). Start reading at [`Submission`], then [`Runner`].
 
 mod attempt;
 mod completion;

@@ -161,6 +161,14 @@ impl Store {
         table.iter()?.map(|entry| decode(entry?.1.value(), "a domain")).collect()
     }
 
+    /// Fails unless the domain is ours.
+    pub fn require_domain(&self, name: &Domain) -> Result<(), StoreError> {
+        match self.shared().read()?.open_table(v1::DOMAINS)?.get(name.as_str())? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::NotFound(format!("the domain {}", name.to_unicode()))),
+        }
+    }
+
     /// Adds an account with its standard mailboxes (INBOX, Drafts, Sent, Archive, Junk, Trash, all subscribed).
     /// Its domain must be ours and the address free.
     pub async fn add_account(

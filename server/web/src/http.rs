@@ -280,7 +280,7 @@ mod tests {
         let (address, stop, server) = start(site, true);
         let ask = async |sni: &str, host: &str| {
             let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
-            let tls = mailstead_net::ClientTls::opportunistic().unwrap();
+            let tls = mailstead_net::ClientTls::opportunistic();
             ask(Stream::plain(tcp).connect_tls(&tls, sni).await.unwrap(), host, PATH).await
         };
         let own = "mta-sts.home.test";

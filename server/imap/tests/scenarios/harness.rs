@@ -118,7 +118,7 @@ impl Client {
 
     /// The same connection under TLS; what was read ahead is lost.
     pub(crate) async fn encrypted(self) -> Self {
-        let tls = ClientTls::opportunistic().unwrap();
+        let tls = ClientTls::opportunistic();
         Self { stream: self.stream.connect_tls(&tls, "localhost").await.unwrap(), input: Vec::new(), tag: self.tag }
     }
 

@@ -81,7 +81,7 @@ impl House {
         tokio::spawn(serve(Stream::plain(tcp), peer, permit, Arc::new(config), handler, stopped));
         let mut stream = Stream::plain(connected);
         if role == Role::Submission {
-            stream = stream.connect_tls(&ClientTls::opportunistic().unwrap(), "localhost").await.unwrap();
+            stream = stream.connect_tls(&ClientTls::opportunistic(), "localhost").await.unwrap();
         }
         Client { stream, input: Vec::new() }
     }

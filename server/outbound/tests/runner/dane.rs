@@ -23,19 +23,6 @@ async fn with_dane() -> (World, Server) {
     (world, server)
 }
 
-async fn tried(world: &World) -> bool {
-    world.send(Sent::to(&["bob@world.test"])).await;
-    let running = world.run();
-    world.tried_or_sent().await;
-    running.stop().await;
-    world.queue().is_empty()
-}
-
-fn results(world: &World) -> Vec<Option<TlsResult>> {
-    let counted = world.counted("world.test").into_iter();
-    counted.map(|(outcome, _)| outcome.failure.map(|failure| failure.result)).collect()
-}
-
 fn last(world: &World) -> String {
     world.queue()[0].recipients[0].last.clone().unwrap()
 }
@@ -43,7 +30,7 @@ fn last(world: &World) -> String {
 #[tokio::test]
 async fn a_server_with_the_certificate_its_record_names_gets_the_letter() {
     let (world, server) = with_dane().await;
-    assert!(tried(&world).await);
+    assert!(world.try_a_letter().await);
     assert!(server.got()[0].tls);
     let story = world.story("bob@world.test");
     let expected = "its certificate is the one its TLSA record 3 0 0 names, as DANE demands.";
@@ -62,7 +49,7 @@ async fn a_certificate_that_is_its_own_authority_will_do_when_its_record_names_i
     let shown = self_made("mx.world.test");
     server.shows(&shown);
     world.names.tlsa(RECORDS, Ok(vec![shown.tlsa()]));
-    assert!(tried(&world).await, "{}", last(&world));
+    assert!(world.try_a_letter().await, "{}", last(&world));
 }
 
 #[tokio::test]
@@ -78,10 +65,10 @@ async fn another_certificate_or_no_tls_gets_nothing() {
             "plain" => server.habits().tls = Tls::NotOffered,
             _ => server.habits().tls = Tls::Broken,
         }
-        assert!(!tried(&world).await, "{what}");
+        assert!(!world.try_a_letter().await, "{what}");
         assert!(server.got().is_empty() && world.inbox().is_empty(), "{what}");
         assert!(last(&world).contains(words) && last(&world).contains("DANE demands better"), "{}", last(&world));
-        assert_eq!(results(&world), [Some(result)], "{what}");
+        assert_eq!(world.results("world.test"), [Some(result)], "{what}");
     }
 }
 
@@ -91,7 +78,7 @@ async fn what_is_not_secure_is_never_enforced() {
         let (world, server) = with_dane().await;
         server.habits().shown = None;
         world.names.secure(insecure, false);
-        assert!(tried(&world).await, "{insecure}");
+        assert!(world.try_a_letter().await, "{insecure}");
         assert_eq!(server.got().len(), 1);
         assert!(!world.story("bob@world.test").contains("DANE"));
     }
@@ -122,10 +109,10 @@ async fn records_that_cannot_be_used_demand_tls_but_no_certificate() {
         if !offered {
             server.habits().tls = Tls::NotOffered;
         }
-        assert_eq!(tried(&world).await, offered);
+        assert_eq!(world.try_a_letter().await, offered);
         assert_eq!(server.got().len(), usize::from(offered));
         let result = if offered { TlsResult::TlsaInvalid } else { TlsResult::StarttlsNotSupported };
-        assert_eq!(results(&world), [Some(result)]);
+        assert_eq!(world.results("world.test"), [Some(result)]);
     }
 }
 
@@ -135,10 +122,10 @@ async fn a_server_whose_records_cannot_be_found_is_passed_over_and_never_served_
     for (error, result) in errors.into_iter().zip([TlsResult::DnssecInvalid, TlsResult::TlsaInvalid]) {
         let (mut world, first) = with_dane().await;
         world.names.tlsa(RECORDS, Err(error));
-        assert!(!tried(&world).await);
+        assert!(!world.try_a_letter().await);
         assert_eq!(first.connections(), 0);
         assert!(last(&world).contains("its TLSA records can't be found"), "{}", last(&world));
-        assert_eq!(results(&world), [Some(result)]);
+        assert_eq!(world.results("world.test"), [Some(result)]);
         let second = world.server("b.world.test").await;
         world.names.secure("b.world.test", true);
         world.names.mx("world.test", &[(10, "mx.world.test"), (20, "b.world.test")]);
@@ -155,7 +142,7 @@ async fn dane_goes_before_mta_sts() {
     let (mut world, server) = with_dane().await;
     let _host = world.policy_host("world.test", Answer::policy("enforce", "mx.far.test")).await;
     world.names.txt("_mta-sts.world.test", "v=STSv1; id=1;");
-    assert!(tried(&world).await, "no authority and no policy has to say more");
+    assert!(world.try_a_letter().await, "no authority and no policy has to say more");
     assert_eq!(server.got().len(), 1);
 }
 
@@ -165,7 +152,7 @@ async fn where_dane_cannot_say_which_certificate_mta_sts_does() {
     world.names.tlsa(RECORDS, Ok(vec![Tlsa { usage: 1, selector: 1, matching: 1, data: vec![0; 32] }]));
     let _host = world.policy_host("world.test", Answer::policy("enforce", "mx.world.test")).await;
     world.names.txt("_mta-sts.world.test", "v=STSv1; id=1;");
-    assert!(!tried(&world).await);
+    assert!(!world.try_a_letter().await);
     server.shows(&world.authority.certify("mx.world.test"));
     world.act(mailstead_store::QueueAction::Retry).await;
     let running = world.run();

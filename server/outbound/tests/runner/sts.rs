@@ -19,29 +19,16 @@ async fn with_policy(mode: &str) -> (World, Server, PolicyHost) {
     (world, server, host)
 }
 
-/// Sends a letter and waits until it was tried; true when it was delivered.
-async fn tried(world: &World) -> bool {
-    world.send(Sent::to(&["bob@world.test"])).await;
-    let running = world.run();
-    world.tried_or_sent().await;
-    running.stop().await;
-    world.queue().is_empty()
-}
-
 /// What was counted, the policies' lines aside.
 fn counted(world: &World) -> Vec<(TlsOutcome, u64)> {
     world.counted("world.test")
-}
-
-fn results(world: &World) -> Vec<Option<TlsResult>> {
-    counted(world).into_iter().map(|(outcome, _)| outcome.failure.map(|failure| failure.result)).collect()
 }
 
 #[tokio::test]
 async fn a_server_that_keeps_the_policy_gets_the_letter_and_the_policy_is_fetched_once() {
     let (world, server, host) = with_policy("enforce").await;
     world.send(Sent::to(&["carol@world.test"])).await;
-    assert!(tried(&world).await && tried(&world).await);
+    assert!(world.try_a_letter().await && world.try_a_letter().await);
     assert!(server.got().iter().all(|got| got.tls));
     let requests = host.requests();
     assert_eq!(requests.len(), 1);
@@ -85,12 +72,12 @@ async fn a_policy_in_force_lets_no_server_pass_that_does_not_keep_it() {
             "stranger" => server.shows(&Authority::new().certify("mx.world.test")),
             _ => server.habits().shown = None,
         }
-        assert!(!tried(&world).await, "{what}");
+        assert!(!world.try_a_letter().await, "{what}");
         assert!(server.got().is_empty(), "{what}");
         let last = world.queue()[0].recipients[0].last.clone().unwrap();
         assert!(last.contains(words), "{what}: {last}");
         assert!(last.contains("but the MTA-STS policy of world.test demands better"), "{what}: {last}");
-        assert_eq!(results(&world), [Some(result)], "{what}");
+        assert_eq!(world.results("world.test"), [Some(result)], "{what}");
         let failure = counted(&world)[0].0.failure.clone().unwrap();
         assert_eq!(failure.helo.as_deref(), Some("mx.world.test"));
         assert_eq!([failure.sending_ip, failure.receiving_ip], [Some(Ipv4Addr::LOCALHOST.into()); 2]);
@@ -104,14 +91,14 @@ async fn a_server_the_policy_does_not_name_is_passed_over_for_one_it_names() {
     let stray = world.server("mx.far.test").await;
     stray.shows(&world.authority.certify("mx.far.test"));
     world.names.mx("world.test", &[(5, "mx.far.test"), (10, "mx.world.test")]);
-    assert!(tried(&world).await);
+    assert!(world.try_a_letter().await);
     assert_eq!((stray.connections(), good.got().len()), (0, 1));
     let story = world.story("bob@world.test");
     assert!(
         story.contains("mx.far.test is passed over: the MTA-STS policy of world.test does not name it."),
         "{story}"
     );
-    assert_eq!(results(&world), [None, Some(TlsResult::ValidationFailure)]);
+    assert_eq!(world.results("world.test"), [None, Some(TlsResult::ValidationFailure)]);
 }
 
 #[tokio::test]
@@ -131,12 +118,12 @@ async fn a_policy_in_testing_stops_nothing_and_what_it_would_have_stopped_is_tol
             "unnamed" => host.answer(Answer::policy("testing", "*.far.test")),
             _ => {}
         }
-        assert!(tried(&world).await, "{what}");
+        assert!(world.try_a_letter().await, "{what}");
         assert_eq!(server.got()[0].tls, !matches!(what, "plain" | "broken"), "{what}");
         let story = world.story("bob@world.test");
         let told = story.contains("Were the MTA-STS policy of world.test in force, mx.world.test [127.0.0.1]");
         assert!(told == result.is_some() && story.contains(words), "{what}: {story}");
-        assert_eq!(results(&world), [result], "{what}");
+        assert_eq!(world.results("world.test"), [result], "{what}");
     }
 }
 
@@ -162,14 +149,14 @@ async fn a_policy_that_cannot_be_had_is_none() {
         host.answer(answer);
         server.habits().end = End::SayAndVanish("250 2.0.0 taken");
         world.send(Sent::to(&["bob@world.test"])).await;
-        assert!(tried(&world).await, "{what}");
+        assert!(world.try_a_letter().await, "{what}");
         assert_eq!((server.connections(), host.requests().len()), (2, 1), "{what}: nobody is asked again so soon");
         let story = world.story("bob@world.test");
         assert!(
             story.contains("has an MTA-STS policy that can't be used, so none applies") && story.contains(words),
             "{what}: {story}"
         );
-        assert!(results(&world).contains(&Some(result)), "{what}: {:?}", results(&world));
+        assert!(world.results("world.test").contains(&Some(result)), "{what}: {:?}", world.results("world.test"));
     }
 }
 
@@ -186,9 +173,13 @@ async fn a_policy_hosts_certificate_must_be_for_its_very_name() {
         let host = PolicyHost::start(shown.certificates, Answer::policy("enforce", "mx.far.test")).await;
         world.lead("mta-sts.world.test", host.port());
         world.names.txt("_mta-sts.world.test", "v=STSv1; id=1;");
-        assert!(tried(&world).await);
+        assert!(world.try_a_letter().await);
         assert!(host.requests().is_empty());
-        assert!(results(&world).contains(&Some(TlsResult::StsWebpkiInvalid)), "{:?}", results(&world));
+        assert!(
+            world.results("world.test").contains(&Some(TlsResult::StsWebpkiInvalid)),
+            "{:?}",
+            world.results("world.test")
+        );
     }
 }
 
@@ -196,7 +187,7 @@ async fn a_policy_hosts_certificate_must_be_for_its_very_name() {
 async fn a_strangers_policy_host_does_not_lead_to_our_own_network() {
     let (mut world, server, host) = with_policy("enforce").await;
     world.policy.allow_private = false;
-    assert!(!tried(&world).await, "nor does its mail host");
+    assert!(!world.try_a_letter().await, "nor does its mail host");
     assert_eq!((server.connections(), host.requests().len()), (0, 0));
     let story = world.story("bob@world.test");
     assert!(story.contains("mta-sts.world.test has no address of the public internet"), "{story}");
@@ -205,7 +196,7 @@ async fn a_strangers_policy_host_does_not_lead_to_our_own_network() {
 #[tokio::test]
 async fn a_policy_known_holds_when_it_cannot_be_renewed() {
     let (world, server, host) = with_policy("enforce").await;
-    assert!(tried(&world).await);
+    assert!(world.try_a_letter().await);
     server.habits().shown = None;
     for step in 0..4 {
         match step {
@@ -215,7 +206,7 @@ async fn a_policy_known_holds_when_it_cannot_be_renewed() {
             _ => world.names.txt("_mta-sts.world.test", "v=STSv1; id=?"),
         }
         host.answer(Answer::with("500 Broken", "X: y", ""));
-        assert!(!tried(&world).await, "{step}");
+        assert!(!world.try_a_letter().await, "{step}");
         let story = world.story("bob@world.test");
         assert!(story.contains("It could not be renewed ("), "{story}");
         world.act(QueueAction::Remove).await;
@@ -227,7 +218,7 @@ async fn a_policy_known_holds_when_it_cannot_be_renewed() {
 async fn a_new_id_brings_the_new_policy() {
     let (world, server, host) = with_policy("enforce").await;
     server.habits().shown = None;
-    assert!(!tried(&world).await);
+    assert!(!world.try_a_letter().await);
     host.answer(Answer::policy("none", "mx.world.test"));
     world.names.txt("_mta-sts.world.test", "v=STSv1; id=2;");
     world.act(QueueAction::Retry).await;
@@ -248,12 +239,12 @@ async fn an_old_policy_is_renewed_while_it_holds_and_forgotten_when_it_does_not(
         world.store.keep_sts_policy(&domain("world.test"), policy).await.unwrap();
     };
     keep(-2 * 86_400, 5 * 86_400).await;
-    assert!(tried(&world).await, "the same id, but the policy was read again");
+    assert!(world.try_a_letter().await, "the same id, but the policy was read again");
     assert_eq!((server.got().len(), host.requests().len()), (1, 1));
     keep(-8 * 86_400, -86_400).await;
     world.names.txt_answer("_mta-sts.world.test", Err(DnsError::NoName));
     server.habits().shown = None;
-    assert!(tried(&world).await);
+    assert!(world.try_a_letter().await);
     assert_eq!(host.requests().len(), 1);
 }
 
@@ -276,7 +267,7 @@ async fn a_policy_past_half_its_life_is_renewed_without_a_letter() {
 async fn without_any_policy_any_certificate_is_taken_and_told() {
     let (world, server) = World::with_bob().await;
     server.habits().tls = Tls::Works;
-    assert!(tried(&world).await);
+    assert!(world.try_a_letter().await);
     let story = world.story("bob@world.test");
     assert!(story.contains("the certificate is not from an authority we trust, which nobody forbids."), "{story}");
     let counted = counted(&world);

@@ -12,7 +12,7 @@ use mailstead_net::{BoxFuture, ClientTls};
 use mailstead_outbound::{Policy, Runner, Schedule};
 use mailstead_store::{
     Acceptance, Day, NewQueueEntry, NewRecipient, Notify, Options, PasswordCost, Prepared, QueueAction, QueueEntry,
-    Store, Timestamp, TlsNeed, TlsOutcome, Uid,
+    Store, Timestamp, TlsNeed, TlsOutcome, TlsResult, Uid,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -257,6 +257,20 @@ impl World {
     /// What was counted for the TLS report to a domain, in a fixed order.
     pub(crate) fn counted(&self, name: &str) -> Vec<(TlsOutcome, u64)> {
         self.store.tls_tally(Day::of(Timestamp(now())), &domain(name)).unwrap().rows
+    }
+
+    /// What was found wrong with TLS there, or that nothing was.
+    pub(crate) fn results(&self, name: &str) -> Vec<Option<TlsResult>> {
+        self.counted(name).into_iter().map(|(outcome, _)| outcome.failure.map(|failure| failure.result)).collect()
+    }
+
+    /// Sends bob a letter and waits until it was tried; true when it was delivered.
+    pub(crate) async fn try_a_letter(&self) -> bool {
+        self.send(Sent::to(&["bob@world.test"])).await;
+        let running = self.run();
+        self.tried_or_sent().await;
+        running.stop().await;
+        self.queue().is_empty()
     }
 
     pub(crate) async fn act(&self, action: QueueAction) {

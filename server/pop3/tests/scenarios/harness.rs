@@ -121,7 +121,7 @@ impl Client {
 
     /// The same connection under TLS; what was read ahead is lost.
     pub(crate) async fn encrypted(self) -> Self {
-        let tls = ClientTls::opportunistic().unwrap();
+        let tls = ClientTls::opportunistic();
         Self::new(self.stream.connect_tls(&tls, "localhost").await.unwrap())
     }
 

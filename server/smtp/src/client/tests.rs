@@ -271,7 +271,7 @@ async fn replies_injected_before_tls_are_dropped_and_ehlo_is_said_again() {
         Hang,
     ];
     let (address, heard) = server(acts).await;
-    let client = open(address, Tls::Opportunistic(ClientTls::opportunistic().unwrap())).await.unwrap();
+    let client = open(address, Tls::Opportunistic(ClientTls::opportunistic())).await.unwrap();
     assert!(client.tls().is_some());
     assert_eq!(client.offered, Capabilities::default());
     drop(client);
@@ -310,7 +310,7 @@ async fn a_broken_handshake_is_told_as_such() {
         Say("this is no TLS\r\n"),
     ];
     let (address, _task) = server(acts).await;
-    let error = open(address, Tls::Opportunistic(ClientTls::opportunistic().unwrap())).await.unwrap_err();
+    let error = open(address, Tls::Opportunistic(ClientTls::opportunistic())).await.unwrap_err();
     assert!(matches!(error, ClientError::Tls(_)), "{error}");
 }
 
@@ -318,6 +318,6 @@ async fn a_broken_handshake_is_told_as_such() {
 async fn tls_from_the_first_byte_works() {
     let acts = std::iter::once(DoTls).chain(script([Hang])).collect();
     let (address, _task) = server(acts).await;
-    let client = open(address, Tls::Implicit(ClientTls::opportunistic().unwrap())).await.unwrap();
+    let client = open(address, Tls::Implicit(ClientTls::opportunistic())).await.unwrap();
     assert_eq!(client.tls().unwrap().server_name.as_deref(), Some("mx.test"));
 }

@@ -43,9 +43,7 @@ pub(super) fn list(store: &Store, domain: &Domain) -> Result<Answer, StoreError>
 }
 
 fn list_of(store: &Store, domain: &Domain) -> Result<Vec<DomainKey>, StoreError> {
-    if !store.domains()?.iter().any(|known| known.name == *domain) {
-        return Err(StoreError::NotFound(format!("the domain {}", domain.to_unicode())));
-    }
+    store.require_domain(domain)?;
     store.domain_keys(domain)
 }
 

@@ -33,10 +33,8 @@ impl Operator {
     }
 
     fn list(&self, domain: Option<&Domain>, limit: usize) -> Result<Answer, StoreError> {
-        if let Some(domain) = domain
-            && !self.store.domains()?.iter().any(|known| known.name == *domain)
-        {
-            return Err(StoreError::NotFound(format!("the domain {}", domain.to_unicode())));
+        if let Some(domain) = domain {
+            self.store.require_domain(domain)?;
         }
         let reports = self.store.reports(domain, limit.clamp(1, MAX_REPORTS))?;
         Ok(Answer::Reports(reports.into_iter().map(|ReportEntry { id, head }| view(id, head)).collect()))

@@ -124,7 +124,7 @@ impl Wire {
     }
 
     async fn into_tls(self) -> Self {
-        let tls = ClientTls::opportunistic().unwrap();
+        let tls = ClientTls::opportunistic();
         Self(self.0.connect_tls(&tls, "mail.home.test").await.unwrap())
     }
 
