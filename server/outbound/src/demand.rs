@@ -73,8 +73,11 @@ pub(crate) async fn of_host(
         host.escape_debug()
     );
     // The policy that can't be had at the moment may be the one that vouches for it.
+    let for_now =
+        |why: &str| Misfortune::temporary((4, 7, 5), host, format!("{text}, as far as can be told now ({why})"));
     Err(match &sts.failure {
-        Some((_, why)) => Misfortune::temporary((4, 7, 5), host, format!("{text}, as far as can be told now ({why})")),
+        Some((_, why)) => for_now(why),
+        None if !context.dns.proves() => for_now("our name servers can't prove what they say"),
         None => Misfortune::permanent(NEEDS_TLS, host, text),
     })
 }
@@ -111,7 +114,8 @@ async fn by_domain(
     }
 }
 
-/// The TLSA records of a host's port, if secure ones are there.
+/// The TLSA records of a host's port, if secure ones are there. They are looked for under the host's name in the MX
+/// record; those of the target of a host that is an alias, which RFC 7672 2.2.2 puts before them, are not looked for.
 async fn tlsa(context: &Context, domain: &Domain, host: &str) -> Result<Option<Vec<Tlsa>>, Misfortune> {
     match context.dns.tlsa(&format!("_25._tcp.{host}")).await {
         Ok(answer) if answer.secure => Ok(Some(answer.records)),

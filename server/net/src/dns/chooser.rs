@@ -340,6 +340,10 @@ impl Dns for Chooser {
         Box::pin(async move { self.resolver().await?.ask(name, kind).await })
     }
 
+    fn proves(&self) -> bool {
+        self.choice.borrow().as_ref().is_some_and(|choice| choice.proves)
+    }
+
     fn describe(&self) -> String {
         let choice = self.choice.borrow();
         choice.as_ref().map_or_else(|| "DNS: who can be asked is being found out.".to_owned(), |c| c.told.clone())

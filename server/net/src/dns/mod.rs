@@ -144,6 +144,11 @@ pub trait Dns: Send + Sync {
     /// All records of a kind at a name (absolute, with or without the final dot).
     fn ask<'a>(&'a self, name: &'a str, kind: Kind) -> BoxFuture<'a, Result<Answer<Data>, DnsError>>;
 
+    /// False while no answer can be [`Answer::secure`], because whoever is asked proves nothing.
+    fn proves(&self) -> bool {
+        true
+    }
+
     /// Who answers, in a sentence for the operator.
     fn describe(&self) -> String {
         "DNS answers come from a table.".to_owned()

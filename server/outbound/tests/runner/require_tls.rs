@@ -112,6 +112,19 @@ async fn a_handshake_that_only_broke_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_letter_waits_while_nothing_can_be_proved() {
+    let (world, server) = secured().await;
+    world.names.prove_nothing();
+    world.send(letter(TlsNeed::Required)).await;
+    let running = world.run();
+    world.tried(1).await;
+    running.stop().await;
+    assert!(world.inbox().is_empty() && server.got().is_empty());
+    let last = world.queue()[0].recipients[0].last.clone().unwrap();
+    assert!(last.contains("our name servers can't prove what they say"), "{last}");
+}
+
+#[tokio::test]
 async fn a_policy_that_cannot_be_had_at_the_moment_is_waited_for() {
     let (mut world, server) = secured().await;
     world.names.secure("world.test", false);

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,9 +57,16 @@ pub(crate) struct Names {
     txt: Said<Vec<u8>>,
     tlsa: Said<Tlsa>,
     secure: Mutex<HashSet<String>>,
+    unproved: AtomicBool,
 }
 
 impl Names {
+    /// From now on nothing can be proved.
+    pub(crate) fn prove_nothing(&self) {
+        self.unproved.store(true, Ordering::SeqCst);
+        self.secure.lock().unwrap().clear();
+    }
+
     pub(crate) fn mx(&self, domain: &str, records: &[(u16, &str)]) {
         let record = |(preference, host): &(u16, &str)| Mx { preference: *preference, host: (*host).to_owned() };
         self.mx_answer(domain, Ok(records.iter().map(record).collect()));
@@ -102,6 +110,10 @@ impl Dns for Names {
         };
         let secure = self.secure.lock().unwrap().contains(name);
         Box::pin(std::future::ready(found.map(|records| Answer { secure, ..Answer::insecure(records) })))
+    }
+
+    fn proves(&self) -> bool {
+        !self.unproved.load(Ordering::SeqCst)
     }
 }
 
