@@ -226,7 +226,9 @@ fn bans(list: &[BanView]) -> String {
 
 fn certificates(list: &[CertificateView]) -> String {
     if list.is_empty() {
-        return "There is no certificate yet: the server asks for them when it runs.".to_owned();
+        return "No certificate has come yet: a running server asks for them, unless [tls] or [acme] in the \
+                configuration say otherwise."
+            .to_owned();
     }
     let mut text = String::new();
     for certificate in list {
