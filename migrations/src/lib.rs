@@ -10,11 +10,12 @@
 
 pub mod v1;
 pub mod v2;
+pub mod v3;
 
 use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
 /// The version this program writes.
-pub const CURRENT: u32 = 2;
+pub const CURRENT: u32 = 3;
 
 /// Facts about the store itself; the schema version is under [`VERSION_KEY`], as a little-endian `u32`.
 const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
@@ -46,7 +47,8 @@ struct Step {
     run: fn(&WriteTransaction) -> Result<(), redb::Error>,
 }
 
-const STEPS: &[Step] = &[Step { to: 1, run: v1::run }, Step { to: 2, run: v2::run }];
+const STEPS: &[Step] =
+    &[Step { to: 1, run: v1::run }, Step { to: 2, run: v2::run }, Step { to: 3, run: v3::run }];
 
 /// Brings a store to [`CURRENT`]: a new one is made, an older one is changed step by step in one transaction after
 /// `safety_copy` was called with the version it has. Gives the version found, 0 for a new store.

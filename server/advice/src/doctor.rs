@@ -1,0 +1,1 @@
+//! The host: what keeps it from sending, receiving and proving who it is.

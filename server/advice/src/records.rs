@@ -1,0 +1,1 @@
+//! The records a domain should publish, and how each of them stands in DNS.
