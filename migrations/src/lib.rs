@@ -47,8 +47,7 @@ struct Step {
     run: fn(&WriteTransaction) -> Result<(), redb::Error>,
 }
 
-const STEPS: &[Step] =
-    &[Step { to: 1, run: v1::run }, Step { to: 2, run: v2::run }, Step { to: 3, run: v3::run }];
+const STEPS: &[Step] = &[Step { to: 1, run: v1::run }, Step { to: 2, run: v2::run }, Step { to: 3, run: v3::run }];
 
 /// Brings a store to [`CURRENT`]: a new one is made, an older one is changed step by step in one transaction after
 /// `safety_copy` was called with the version it has. Gives the version found, 0 for a new store.

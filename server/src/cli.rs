@@ -280,6 +280,14 @@ pub(crate) enum AccountCommand {
         /// The account
         address: Address,
     },
+    /// Say whether an account may govern the server at the web
+    Operator {
+        /// The account
+        address: Address,
+        /// on or off
+        #[arg(value_enum)]
+        switch: Switch,
+    },
     /// Remove an account WITH ALL ITS MAIL
     Remove {
         /// The account

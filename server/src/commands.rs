@@ -177,6 +177,9 @@ fn account(command: AccountCommand) -> Request {
         AccountCommand::AddAddress { account, address } => Request::AccountAddAddress { account, address },
         AccountCommand::RemoveAddress { account, address } => Request::AccountRemoveAddress { account, address },
         AccountCommand::Disable { address } => Request::AccountDisabled { address, disabled: true },
+        AccountCommand::Operator { address, switch } => {
+            Request::AccountOperator { address, operator: switch == Switch::On }
+        }
         AccountCommand::Enable { address } => Request::AccountDisabled { address, disabled: false },
         AccountCommand::Add { .. }
         | AccountCommand::Passwd { .. }

@@ -131,7 +131,11 @@ fn accounts(list: &[AccountView]) -> String {
     }
     let rows = list.iter().map(|account| {
         let quota = account.quota.map_or_else(|| "no limit".to_owned(), bytes);
-        let state = if account.disabled { "disabled" } else { "" };
+        let state = match (account.disabled, account.operator) {
+            (true, _) => "disabled",
+            (false, true) => "operator",
+            (false, false) => "",
+        };
         vec![account.address.clone(), bytes(account.used), quota, state.to_owned(), account.addresses.join(", ")]
     });
     table(&["ACCOUNT", "USED", "QUOTA", "", "ALSO"], rows)

@@ -272,7 +272,8 @@ async fn settle_in(store: &Store, domain: &str, accounts: &[&str]) -> Result<(),
             store.add_account(address, &password(local_part), None).await.map_err(|error| error.to_string())?;
         }
     }
-    Ok(())
+    let operator = Address::parse(&format!("{OPERATOR}@{domain}")).map_err(|error| error.to_string())?;
+    store.set_operator(&operator, true).await.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, Domain};
-use mailstead_migrations::v1;
+use mailstead_migrations::{v1, v3};
 use redb::{ReadTransaction, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,8 @@ pub struct Account {
     pub addresses: Vec<Address>,
     /// No login and no submission when true; mail still arrives.
     pub disabled: bool,
+    /// It may govern the server.
+    pub operator: bool,
     /// Limit of the stored bytes, `None` for none.
     pub quota: Option<u64>,
     /// Bytes stored now.
@@ -193,16 +195,24 @@ impl Store {
         self.lessen(move |change| change.remove_address(&account, &address)).await
     }
 
-    /// Sets an account's password.
+    /// Sets an account's password, and signs it out everywhere at the web.
     pub async fn set_password(&self, account: &Address, password: &str) -> Result<(), StoreError> {
         let (account, password) = (account.clone(), self.passwords().make(password).await?);
-        self.lessen(move |change| change.edit_account(&account, |record| record.password.clone_from(&password))).await
+        self.lessen(move |change| {
+            change.edit_account(&account, |record| record.password.clone_from(&password))?;
+            change.end_sessions(&account)
+        })
+        .await
     }
 
     /// Disables or enables an account.
     pub async fn set_disabled(&self, account: &Address, disabled: bool) -> Result<(), StoreError> {
         let account = account.clone();
-        self.lessen(move |change| change.edit_account(&account, |record| record.disabled = disabled)).await
+        self.lessen(move |change| {
+            change.edit_account(&account, |record| record.disabled = disabled)?;
+            change.end_sessions(&account)
+        })
+        .await
     }
 
     /// Sets or clears an account's quota, in bytes.
@@ -281,6 +291,7 @@ fn account(transaction: &ReadTransaction, id: AccountId, bytes: &[u8]) -> Result
         address: record.address,
         addresses: record.addresses,
         disabled: record.disabled,
+        operator: transaction.open_table(v3::OPERATORS)?.get(id.0)?.is_some(),
         quota: record.quota,
         used: state.map_or(0, |(used, _)| used),
         created: record.created,

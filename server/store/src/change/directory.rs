@@ -1,6 +1,7 @@
 //! Domains, accounts, addresses, aliases, settings.
 
 use mailstead_message::{Address, Domain};
+use mailstead_migrations::v3;
 use redb::ReadableTable as _;
 
 use super::Change;
@@ -140,6 +141,9 @@ impl Change<'_> {
 
     pub(crate) fn remove_account(&mut self, account: &Address) -> Result<(), StoreError> {
         let (id, record) = self.login(account)?;
+        self.refuse_last_operator(id, account)?;
+        self.write_side(v3::OPERATORS)?.remove(id.0)?;
+        self.remove_sessions(id, None)?;
         for mailbox in self.mailboxes_of(id)? {
             let name = self.mailbox(mailbox)?.name;
             self.remove_mailbox(id, mailbox, &name)?;
@@ -194,7 +198,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn login(&self, address: &Address) -> Result<(AccountId, AccountRecord), StoreError> {
+    pub(super) fn login(&self, address: &Address) -> Result<(AccountId, AccountRecord), StoreError> {
         let id = self.tables.addresses.get(address.key().as_str())?.map(|value| AccountId(value.value()));
         let id = id.ok_or_else(|| StoreError::NotFound(format!("the account {address}")))?;
         Ok((id, self.account_by_id(id)?))

@@ -9,6 +9,7 @@ mod flags;
 mod keys;
 mod mailboxes;
 mod model;
+mod people;
 mod policies;
 mod queue;
 mod reports;

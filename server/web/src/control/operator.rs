@@ -88,6 +88,7 @@ impl Operator {
             | Request::AccountAddAddress { .. }
             | Request::AccountRemoveAddress { .. }
             | Request::AccountDisabled { .. }
+            | Request::AccountOperator { .. }
             | Request::AccountRemove { .. } => self.account(request).await,
             Request::AliasSet { address, targets } => {
                 let sentence = format!("{address} leads to {}.", list(&targets));
@@ -236,6 +237,13 @@ impl Operator {
                     false => format!("{address} can log in again."),
                 })
             }
+            Request::AccountOperator { address, operator } => {
+                self.store.set_operator(&address, operator).await?;
+                done(match operator {
+                    true => format!("{address} may govern this server at the web."),
+                    false => format!("{address} no longer governs this server."),
+                })
+            }
             Request::AccountRemove { address } => {
                 self.store.remove_account(&address).await?;
                 done(format!("The account {address} and all its mail are removed."))
@@ -358,6 +366,7 @@ fn account_view(account: Account) -> AccountView {
         address: account.address.to_string(),
         addresses: account.addresses.iter().map(ToString::to_string).collect(),
         disabled: account.disabled,
+        operator: account.operator,
         used: account.used,
         quota: account.quota,
         created: time(account.created),

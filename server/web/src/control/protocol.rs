@@ -102,6 +102,13 @@ pub enum Request {
         /// No login when true.
         disabled: bool,
     },
+    /// Make an account an operator, or take that away.
+    AccountOperator {
+        /// The account.
+        address: Address,
+        /// It may govern the server when true.
+        operator: bool,
+    },
     /// Remove an account with all its mail.
     AccountRemove {
         /// The account.
@@ -304,6 +311,8 @@ pub struct AccountView {
     pub addresses: Vec<String>,
     /// No login.
     pub disabled: bool,
+    /// It may govern the server.
+    pub operator: bool,
     /// Bytes stored.
     pub used: u64,
     /// The most it may store, in bytes.
