@@ -21,6 +21,7 @@ mod referees;
 mod reports;
 mod signing;
 mod tls_policy;
+mod web_pages;
 mod world;
 
 use mailstead_tests::Demo;

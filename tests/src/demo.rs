@@ -155,6 +155,12 @@ impl Demo {
         Tool::new(&self.binary).arg("--data").arg(self.data_of(domain))
     }
 
+    /// The web of that domain's appliance, without the slash at the end.
+    pub fn site(&self, domain: &str) -> String {
+        let server = self.server(domain);
+        format!("https://{}:{}", server.host, server.ports.https)
+    }
+
     /// The data folder of that domain's appliance.
     pub fn data_of(&self, domain: &str) -> PathBuf {
         self.world.data.join(domain)

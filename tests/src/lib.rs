@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken expectation here is a failed test")]
 
 pub mod bind;
+pub mod browser;
 pub mod demo;
 pub mod dovecot;
 pub mod imap;
@@ -30,6 +31,7 @@ pub mod wait;
 pub mod wire;
 
 pub use bind::{Bind, Signed};
+pub use browser::Browser;
 pub use demo::{Account, Demo, Server};
 pub use dovecot::Dovecot;
 pub use imap::Imap;
