@@ -1,11 +1,8 @@
-//! The front page: what to type into a mail program.
+//! The front page of those who are not signed in: what to type into a mail program.
 
 use leptos::prelude::*;
 
-use crate::shell::render;
-
-/// The style sheet of all pages.
-pub const STYLE: &str = include_str!("style.css");
+use crate::shell::{Frame, render};
 
 /// What a person types into a mail program; `None` where a service is off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,34 +18,35 @@ pub struct Settings {
 }
 
 /// The front page.
-pub fn page(settings: &Settings) -> String {
+pub fn page(frame: &Frame, settings: &Settings) -> String {
     let host = settings.host.clone();
     let rows = [
         ("Reading mail (IMAP)", settings.imaps),
         ("Sending mail (SMTP)", settings.submissions),
         ("Fetching mail (POP3)", settings.pop3s),
     ];
-    let rows: Vec<AnyView> =
-        rows.into_iter().filter_map(|(purpose, port)| port.map(|port| row(purpose, host.clone(), port))).collect();
-    render(&format!("Mail at {}", settings.host), move || {
+    let rows: Vec<(&'static str, u16)> =
+        rows.into_iter().filter_map(|(purpose, port)| port.map(|port| (purpose, port))).collect();
+    render(frame, move || {
+        let rows: Vec<AnyView> = rows.iter().map(|(purpose, port)| row(purpose, host.clone(), *port)).collect();
         view! {
-            <main>
-                <p class="brand">"Mailstead"</p>
-                <h1>{host}</h1>
-                <p class="lead">
-                    "This is a private mail server. If you have an account here, give your mail program these settings."
-                </p>
-                <table>
-                    <thead>
-                        <tr><th scope="col">"For"</th><th scope="col">"Server"</th><th scope="col">"Port"</th><th scope="col">"Security"</th></tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-                <p>
-                    "Your user name is your whole mail address, and the password is the one of your account. "
-                    "Choose “normal password” where the program asks how to log in."
-                </p>
-            </main>
+            <p class="brand">"Mailstead"</p>
+            <h1>{host.clone()}</h1>
+            <p class="lead">
+                "This is a private mail server. If you have an account here, give your mail program these settings, or "
+                <a href="/login">"sign in"</a>" for step-by-step instructions."
+            </p>
+            <table class="table settings">
+                <thead>
+                    <tr><th scope="col">"For"</th><th scope="col">"Server"</th><th scope="col">"Port"</th><th scope="col">"Security"</th></tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            <p>
+                "Your user name is your whole mail address, and the password is the one of your account. "
+                "Choose “normal password” where the program asks how to log in."
+            </p>
+            <p><a class="button" href="/login">"Sign in"</a></p>
         }
         .into_any()
     })
@@ -66,20 +64,6 @@ fn row(purpose: &'static str, host: String, port: u16) -> AnyView {
     .into_any()
 }
 
-/// The page for addresses that lead nowhere.
-pub fn not_found() -> String {
-    render("Not here", || {
-        view! {
-            <main>
-                <p class="brand">"Mailstead"</p>
-                <h1>"There is no such page"</h1>
-                <p class="lead"><a href="/">"To the front page"</a></p>
-            </main>
-        }
-        .into_any()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -89,7 +73,7 @@ mod tests {
     fn services_that_are_off_are_not_shown() {
         let settings =
             Settings { host: "mail.example.org".to_owned(), imaps: Some(993), pop3s: None, submissions: Some(465) };
-        let html = page(&settings);
+        let html = page(&Frame::default(), &settings);
         assert!(html.starts_with("<!DOCTYPE html>"));
         assert!(html.contains("993") && html.contains("465") && !html.contains("POP3"));
     }

@@ -1,10 +1,21 @@
 //! The pages people see: pure functions from view models to HTML, rendered on the server with Leptos.
 //!
 //! **Invariants:** no I/O, no state, no clock; depends on no other room. A page is whole HTML that works without
-//! JavaScript; every value that comes from outside is escaped by Leptos. Components stay small and end in `AnyView` at
-//! page borders, which keeps compile times low.
+//! JavaScript; every value that comes from outside is escaped by Leptos; no style and no script stands in the HTML
+//! itself. Components stay small and end in `AnyView` at page borders, which keeps compile times low.
 //!
-//! Start reading at [`front`].
+//! [`shell`] is the frame around every page, [`parts`] what pages are made of; then one module for each page.
+//!
+//! Start reading at [`shell`], then [`front`].
 
+// A page is one deep type until its parts end in `AnyView`.
+#![recursion_limit = "256"]
+
+pub mod certificates;
 pub mod front;
-mod shell;
+pub mod login;
+pub mod parts;
+pub mod problem;
+pub mod shell;
+
+pub use shell::{Frame, Notice, NoticeKind, Visitor};

@@ -18,6 +18,7 @@ use mailstead_smtp::server::Role;
 use mailstead_store::Store;
 use mailstead_web::control;
 use mailstead_web::http::{self, front};
+use mailstead_web::site::Site;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -139,7 +140,6 @@ impl Bound {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let gate = Arc::new(Gate::default());
-        let house = House::new(&self.config, &self.listeners, &parts, Arc::clone(&gate), stopped.clone())?;
 
         let control_socket = self.config.data.join(control::SOCKET_NAME);
         let control = control::Server::bind(&control_socket)
@@ -148,10 +148,12 @@ impl Bound {
         let reporter = Arc::new(reporter);
         tasks.spawn(Arc::clone(&reporter).run(stopped.clone()));
         let hostname = self.config.hostname.clone();
-        let operator = control::Operator::running(parts.store.clone(), gate, Arc::clone(&parts.dns), hostname);
-        tasks.spawn(
-            control.run(operator.with_reporter(reporter).with_certificates(parts.keeper.clone()), stopped.clone()),
-        );
+        let operator =
+            control::Operator::running(parts.store.clone(), Arc::clone(&gate), Arc::clone(&parts.dns), hostname)
+                .with_reporter(reporter)
+                .with_certificates(parts.keeper.clone());
+        tasks.spawn(control.run(operator.clone(), stopped.clone()));
+        let house = House::new(&self.config, &self.listeners, &parts, gate, operator, stopped.clone())?;
 
         let mut limits: HashMap<Service, Limits> = HashMap::new();
         for (service, listener) in self.listeners {
@@ -205,7 +207,7 @@ struct House {
     /// `None`: strangers' mail is taken as it comes.
     checks: Option<CheckPolicy>,
     signs: bool,
-    site: http::Site,
+    site: Site,
     stopped: watch::Receiver<bool>,
 }
 
@@ -215,6 +217,7 @@ impl House {
         listeners: &[(Service, Listener)],
         parts: &Parts,
         gate: Arc<Gate>,
+        operator: control::Operator,
         stopped: watch::Receiver<bool>,
     ) -> Result<Self, String> {
         let spool = config.data.join("spool");
@@ -224,7 +227,6 @@ impl House {
         Ok(Self {
             hostname: config.hostname.clone(),
             store: parts.store.clone(),
-            gate,
             certificates: parts.certificates.clone(),
             spool,
             limits: config.limits.clone(),
@@ -234,12 +236,17 @@ impl House {
                 received_spf: config.checks.received_spf,
                 trusted_relays: config.checks.trusted_relays.clone(),
             }),
-            site: http::Site {
+            site: Site {
                 settings: settings(config, listeners),
                 store: parts.store.clone(),
                 certificates: parts.certificates.clone(),
                 https: port(listeners, Service::Https),
+                operator,
+                gate: Arc::clone(&gate),
+                stopped: stopped.clone(),
+                desk: Arc::default(),
             },
+            gate,
             stopped,
         })
     }

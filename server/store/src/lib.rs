@@ -160,6 +160,15 @@ impl Store {
         Ok(Snapshot::new(self.shared().read()?))
     }
 
+    /// How many commits there were: a number that changes whenever anything does.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn commits(&self) -> Result<u64, StoreError> {
+        let counters = self.shared().read()?.open_table(v1::COUNTERS)?;
+        Ok(counters.get(engine::COMMITS)?.map_or(0, |value| value.value()))
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }

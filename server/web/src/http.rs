@@ -3,21 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Path;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 pub use mailstead_admin_ui::front;
 use mailstead_net::{Certificates, Limits, Listener, Peer, Stream};
-use mailstead_store::Store;
 use tokio::sync::watch;
 
-use crate::{names, sts};
+use crate::site::Site;
+use crate::site::problem::Problem;
+use crate::site::visit::{self, Link};
+use crate::{assets, names, pages, sts};
 
 /// A request's header must be there by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,22 +34,9 @@ const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Where certificate authorities look for proof (RFC 8555 8.3).
 const CHALLENGE: &str = "/.well-known/acme-challenge/{token}";
 
-/// Pages are whole: nothing is loaded from elsewhere, nothing runs, nobody frames them.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// What the pages tell of.
-#[derive(Clone)]
-pub struct Site {
-    /// What a person types into a mail program.
-    pub settings: front::Settings,
-    /// The store, asked for its health and its domains.
-    pub store: Store,
-    /// What HTTPS shows, and what certificate authorities are answered.
-    pub certificates: Certificates,
-    /// The port of HTTPS, to which plain HTTP leads; without one the pages are served plain.
-    pub https: Option<u16>,
-}
+/// Pages are whole: nothing is loaded from elsewhere, nothing but our script runs, nobody frames them.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Serves a listener until `stopped` turns true, by HTTPS or by plain HTTP.
 pub async fn serve(listener: Listener, limits: Limits, site: Site, https: bool, stopped: watch::Receiver<bool>) {
@@ -83,20 +74,19 @@ fn plain_router(site: Site) -> Router {
 
 /// The routes.
 pub fn router(site: Site) -> Router {
+    let site = Arc::new(site);
+    let people = pages::routes()
+        .fallback(|| async { Problem::not_found() })
+        .layer(middleware::from_fn_with_state(Arc::clone(&site), visit::attend));
     Router::new()
         .route(CHALLENGE, get(challenge))
-        .route("/", get(front_page))
-        .route("/style.css", get(style))
         .route("/health", get(health))
         .route(mailstead_outbound::sts::PATH, get(sts::serve))
-        .fallback(|| async { (StatusCode::NOT_FOUND, Html(front::not_found())) })
+        .merge(assets::routes())
+        .merge(people)
         .layer(middleware::from_fn(secure))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(Arc::new(site))
-}
-
-async fn front_page(State(site): State<Arc<Site>>) -> Html<String> {
-    Html(front::page(&site.settings))
+        .with_state(site)
 }
 
 /// Answers an authority that wants to see that this name is ours (RFC 8555 8.3).
@@ -118,10 +108,6 @@ async fn to_https(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -
     Redirect::permanent(&format!("https://{host}{port}{path}"))
 }
 
-async fn style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")], front::STYLE)
-}
-
 /// `200 ok` while the store answers, for monitors.
 async fn health(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
     match site.store.next_due() {
@@ -140,7 +126,10 @@ async fn secure(request: Request, next: Next) -> Response {
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=()"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -168,13 +157,19 @@ async fn serve_connection(
             }
         },
     };
-    let app = match stream.tls() {
-        Some(tls) => app.layer(Extension(sts::Sni(tls.server_name.clone()))),
-        None => app,
-    };
+    let link = Link { remote: peer.remote.ip(), tls: stream.tls().is_some() };
+    let sni = stream.tls().map(|tls| sts::Sni(tls.server_name.clone()));
+    let app = TowerToHyperService::new(app);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(link);
+        if let Some(sni) = &sni {
+            request.extensions_mut().insert(sni.clone());
+        }
+        app.call(request)
+    });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let served = async {
         tokio::select! {
@@ -190,9 +185,10 @@ async fn serve_connection(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use mailstead_store::Store;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn get(path: &str) -> String {
@@ -209,7 +205,7 @@ mod tests {
         answer
     }
 
-    async fn site(folder: &std::path::Path, https: Option<u16>) -> Site {
+    pub(crate) async fn site(folder: &std::path::Path, https: Option<u16>) -> Site {
         mailstead_net::tls::install_crypto();
         let options = mailstead_store::Options {
             password_cost: mailstead_store::PasswordCost::Light,
@@ -224,7 +220,10 @@ mod tests {
             pop3s: Some(995),
             submissions: Some(465),
         };
-        Site { settings, store, certificates, https }
+        let (_, stopped) = watch::channel(false);
+        let operator = crate::control::Operator::stopped(store.clone(), None);
+        let (gate, desk) = (Arc::default(), Arc::default());
+        Site { settings, store, certificates, https, operator, gate, stopped, desk }
     }
 
     fn start(site: Site, https: bool) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
@@ -240,6 +239,62 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    /// A browser on loopback: it keeps its cookie, and takes the token of forms from the pages it sees.
+    pub(crate) struct Browser {
+        site: Site,
+        pub(crate) cookie: Option<String>,
+        csrf: String,
+    }
+
+    impl Browser {
+        pub(crate) fn new(site: Site) -> Self {
+            Self { site, cookie: None, csrf: String::new() }
+        }
+
+        /// Signs in.
+        pub(crate) async fn signed_in(site: Site, address: &str, password: &str) -> Self {
+            let mut browser = Self::new(site);
+            browser.get("/login").await;
+            let form = format!("address={address}&password={password}");
+            let answer = browser.post("/login", &form, true).await;
+            assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+            browser
+        }
+
+        pub(crate) async fn get(&mut self, path: &str) -> String {
+            self.ask(&format!("GET {path} HTTP/1.1\r\n"), "").await
+        }
+
+        /// Sends a form, with the token of the page seen last or without.
+        pub(crate) async fn post(&mut self, path: &str, form: &str, with_token: bool) -> String {
+            let form = if with_token { format!("{form}&csrf={}", self.csrf) } else { form.to_owned() };
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+                form.len()
+            );
+            self.ask(&head, &form).await
+        }
+
+        async fn ask(&mut self, head: &str, body: &str) -> String {
+            let (address, stop, server) = start(self.site.clone(), false);
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let cookie = self.cookie.as_ref().map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
+            let request = format!("{head}{cookie}Host: localhost\r\nConnection: close\r\n\r\n{body}");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            stop.send(true).unwrap();
+            server.await.unwrap();
+            if let Some((_, set)) = answer.split_once("set-cookie: ") {
+                self.cookie = set.split(';').next().map(str::to_owned);
+            }
+            if let Some((_, token)) = answer.split_once("name=\"csrf\" value=\"") {
+                self.csrf = token.split('"').next().unwrap_or_default().to_owned();
+            }
+            answer
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,8 @@
 //! The web and the control socket: how a browser and the command line reach a running server.
 //!
 //! [`control`] is the operator's side: the same requests work over a running server's unix socket and on a
-//! stopped server's store. [`http`] serves the pages of `admin-ui` over plain HTTP and HTTPS, and what others fetch by
-//! machine: our domains' MTA-STS policies ([`sts`]), and proofs for certificate authorities. [`names`] are those under
+//! stopped server's store. [`http`] serves the pages of `admin-ui` over plain HTTP and HTTPS ([`site`] is what
+//! all pages share, `pages` has the handlers of each), and what others fetch by machine: our domains' MTA-STS policies ([`sts`]), and proofs for certificate authorities. [`names`] are those under
 //! which we are looked for.
 //!
 //! **Invariants:** the only room that knows axum; pages come from `admin-ui` and have no I/O of their own; whatever
@@ -10,7 +10,10 @@
 //!
 //! Start reading at [`control::Request`].
 
+mod assets;
 pub mod control;
 pub mod http;
 pub mod names;
+mod pages;
+pub mod site;
 pub mod sts;

@@ -10,8 +10,8 @@ use mailstead_message::Domain;
 use mailstead_outbound::sts::Policy;
 use mailstead_store::{Store, StoreError};
 
-use crate::http::Site;
 use crate::names::in_host;
+use crate::site::Site;
 
 /// The name a client asked for in its TLS handshake, on connections that have TLS.
 #[derive(Debug, Clone)]
