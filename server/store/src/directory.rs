@@ -7,7 +7,7 @@ use redb::{ReadTransaction, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{AccountRecord, decode};
-use crate::{AccountId, Store, StoreError, Timestamp};
+use crate::{AccountId, AppPasswordId, Store, StoreError, Timestamp};
 
 /// A domain whose mail is ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,8 @@ pub struct Login {
     pub id: AccountId,
     /// Its login address.
     pub address: Address,
+    /// Which app password it was; `None` for the account's own.
+    pub app_password: Option<AppPasswordId>,
 }
 
 /// Under which name the server's relay is kept.
@@ -263,17 +265,21 @@ impl Store {
         table.iter()?.map(|entry| decode(entry?.1.value(), "an alias")).collect()
     }
 
-    /// Checks a login name (any address of the account) and password. `Ok(None)` for unknown, wrong or disabled, in the same time for all.
-    /// Hashing runs off the async threads, a bounded number at once.
-    pub async fn authenticate(&self, login: &str, password: &str) -> Result<Option<Login>, StoreError> {
+    /// Checks a login name (any address of the account) and the account's own password, which alone may govern it.
+    /// `Ok(None)` for unknown, wrong or disabled, in the same time for all. Hashing runs off the async threads, a bounded
+    /// number at once.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn authenticate_own(&self, login: &str, password: &str) -> Result<Option<Login>, StoreError> {
         let found = self.find_login(login)?;
         let hash = found.as_ref().map(|(_, record)| record.password.as_str());
         let right = self.passwords().check(password, hash).await?;
         let admitted = found.filter(|(_, record)| right && !record.disabled);
-        Ok(admitted.map(|(id, record)| Login { id, address: record.address }))
+        Ok(admitted.map(|(id, record)| Login { id, address: record.address, app_password: None }))
     }
 
-    fn find_login(&self, login: &str) -> Result<Option<(AccountId, AccountRecord)>, StoreError> {
+    pub(crate) fn find_login(&self, login: &str) -> Result<Option<(AccountId, AccountRecord)>, StoreError> {
         let Ok(address) = Address::parse(login.trim()) else { return Ok(None) };
         let transaction = self.shared().read()?;
         let id = transaction.open_table(v1::ADDRESSES)?.get(address.key().as_str())?.map(|value| value.value());

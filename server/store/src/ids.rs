@@ -41,6 +41,11 @@ id!(
     QueueId,
     u64
 );
+id!(
+    /// An app password; never used again after removal.
+    AppPasswordId,
+    u64
+);
 
 /// A blob's name: the BLAKE3 hash of its uncompressed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`Store`].
 
+mod app_passwords;
 mod blob;
 mod certificates;
 mod change;
@@ -29,6 +30,7 @@ mod queue;
 mod record;
 mod reports;
 mod route;
+mod scram;
 mod senders;
 mod sessions;
 mod snapshot;
@@ -37,6 +39,7 @@ mod tallies;
 mod verdicts;
 mod watchers;
 
+pub use app_passwords::*;
 pub use blob::Prepared;
 pub use directory::*;
 pub use error::*;
@@ -46,6 +49,7 @@ pub use mailbox::*;
 pub use policies::*;
 pub use queue::*;
 pub use reports::*;
+pub use scram::*;
 pub use sessions::*;
 pub use snapshot::{MessageReader, Snapshot};
 pub use story::*;

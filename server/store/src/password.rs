@@ -56,7 +56,7 @@ impl Passwords {
         Ok(self.compute(check).await? && exists && fits)
     }
 
-    async fn compute<T: Send + 'static>(
+    pub(crate) async fn compute<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

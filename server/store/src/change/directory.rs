@@ -144,6 +144,7 @@ impl Change<'_> {
         self.refuse_last_operator(id, account)?;
         self.write_side(v3::OPERATORS)?.remove(id.0)?;
         self.remove_sessions(id, None)?;
+        self.remove_app_passwords(id)?;
         for mailbox in self.mailboxes_of(id)? {
             let name = self.mailbox(mailbox)?.name;
             self.remove_mailbox(id, mailbox, &name)?;
@@ -198,7 +199,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    pub(super) fn login(&self, address: &Address) -> Result<(AccountId, AccountRecord), StoreError> {
+    pub(crate) fn login(&self, address: &Address) -> Result<(AccountId, AccountRecord), StoreError> {
         let id = self.tables.addresses.get(address.key().as_str())?.map(|value| AccountId(value.value()));
         let id = id.ok_or_else(|| StoreError::NotFound(format!("the account {address}")))?;
         Ok((id, self.account_by_id(id)?))

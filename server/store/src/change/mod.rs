@@ -1,6 +1,7 @@
 //! A write transaction with all tables open, and what all changes share: counters, modseqs, mailboxes, records.
 
 mod accept;
+mod app_passwords;
 mod blobs;
 mod certificates;
 mod directory;

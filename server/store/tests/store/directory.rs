@@ -158,7 +158,7 @@ async fn only_the_right_password_of_an_enabled_account_logs_in() {
     let (world, alice) = World::with_alice().await;
     let login = address("alice@home.test");
     world.store.add_address(&login, address("al@home.test")).await.unwrap();
-    let who = Login { id: alice, address: login.clone() };
+    let who = Login { id: alice, address: login.clone(), app_password: None };
     for name in ["alice@home.test", " ALICE@home.test ", "al@home.test"] {
         assert_eq!(world.store.authenticate(name, "secret").await.unwrap(), Some(who.clone()), "{name}");
     }

@@ -1,6 +1,7 @@
 //! The store driven through its public calls: what it promises of letters, disks, mailboxes, people and the queue.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod app_passwords;
 mod certificates;
 mod delivery;
 mod directory;
