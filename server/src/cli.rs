@@ -1,11 +1,15 @@
 //! The command line.
 
+mod app_password;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mailstead_message::{Address, Domain};
 use mailstead_net::dns::Kind;
+
+pub(crate) use app_password::AppPasswordCommand;
 
 const EXAMPLES: &str = "\
 Try it:
@@ -57,6 +61,9 @@ pub(crate) enum Command {
     /// The people who have a mailbox
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Passwords of single devices: they read and send mail, and can be taken back one by one
+    #[command(subcommand)]
+    AppPassword(AppPasswordCommand),
     /// Addresses that lead elsewhere
     #[command(subcommand)]
     Alias(AliasCommand),

@@ -1,5 +1,7 @@
 //! Answers on the terminal: sentences and tables for people, JSON for programs.
 
+mod app_passwords;
+
 use std::io::Write;
 
 use mailstead_store::{RecipientState, SmarthostTls, TlsNeed};
@@ -40,6 +42,8 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Records(list) => json!(list),
         Answer::Keys(list) => json!(list),
         Answer::Accounts(list) => json!(list),
+        Answer::AppPasswords(list) => json!(list),
+        Answer::NewAppPassword(made) => json!(made),
         Answer::Aliases(list) => json!(list),
         Answer::Smarthosts(list) => json!(list),
         Answer::Queue(list) => json!(list),
@@ -64,6 +68,8 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Records(list) => records(list),
         Answer::Keys(list) => keys(list),
         Answer::Accounts(list) => accounts(list),
+        Answer::AppPasswords(list) => app_passwords::list(list),
+        Answer::NewAppPassword(made) => app_passwords::new(made),
         Answer::Aliases(list) => aliases(list),
         Answer::Smarthosts(list) => smarthosts(list),
         Answer::Queue(list) => queue(list),

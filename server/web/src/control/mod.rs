@@ -1,5 +1,6 @@
 //! What an operator can ask, and the unix socket over which a running server is asked.
 
+mod app_passwords;
 mod certificates;
 mod keys;
 mod operator;
@@ -8,6 +9,7 @@ mod reports;
 mod socket;
 mod sts;
 
+pub use app_passwords::{AppPasswordView, NewAppPassword};
 pub use operator::Operator;
 pub use protocol::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView,

@@ -18,7 +18,7 @@ use super::protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
     SmarthostView, StatusView, StoryView,
 };
-use super::{certificates, reports, sts};
+use super::{app_passwords, certificates, reports, sts};
 
 /// The most stories told at once: more is no answer to read.
 const MAX_STORIES: usize = 200;
@@ -90,6 +90,9 @@ impl Operator {
             | Request::AccountDisabled { .. }
             | Request::AccountOperator { .. }
             | Request::AccountRemove { .. } => self.account(request).await,
+            Request::AppPasswordAdd { .. } | Request::AppPasswordList { .. } | Request::AppPasswordRemove { .. } => {
+                app_passwords::perform(&self.store, request).await
+            }
             Request::AliasSet { address, targets } => {
                 let sentence = format!("{address} leads to {}.", list(&targets));
                 self.store.set_alias(Alias { address, targets: targets.clone() }).await?;

@@ -7,6 +7,8 @@ use mailstead_message::{Address, Domain};
 use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode, TlsNeed};
 use serde::{Deserialize, Serialize};
 
+use super::app_passwords::{AppPasswordView, NewAppPassword};
+
 /// What an operator can ask.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
@@ -113,6 +115,25 @@ pub enum Request {
     AccountRemove {
         /// The account.
         address: Address,
+    },
+    /// Make an app password.
+    AppPasswordAdd {
+        /// The account.
+        account: Address,
+        /// The device.
+        name: String,
+    },
+    /// List an account's app passwords.
+    AppPasswordList {
+        /// The account.
+        account: Address,
+    },
+    /// Remove an app password.
+    AppPasswordRemove {
+        /// The account.
+        account: Address,
+        /// Which; all when missing.
+        id: Option<u64>,
     },
     /// Add an alias or replace its targets.
     AliasSet {
@@ -231,6 +252,10 @@ pub enum Answer {
     Keys(Vec<KeyView>),
     /// Accounts.
     Accounts(Vec<AccountView>),
+    /// App passwords of an account.
+    AppPasswords(Vec<AppPasswordView>),
+    /// An app password that was just made.
+    NewAppPassword(NewAppPassword),
     /// Aliases.
     Aliases(Vec<AliasView>),
     /// Relays.
