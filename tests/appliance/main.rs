@@ -21,7 +21,9 @@ mod referees;
 mod reports;
 mod signing;
 mod tls_policy;
+mod web;
 mod web_pages;
+mod web_sessions;
 mod world;
 
 use mailstead_tests::Demo;

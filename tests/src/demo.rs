@@ -39,6 +39,8 @@ pub struct Server {
     pub ports: Ports,
     /// Ready accounts.
     pub accounts: Vec<Account>,
+    /// Who governs it at the web.
+    pub operator: Account,
 }
 
 /// The ports of one appliance.
@@ -114,7 +116,7 @@ impl Demo {
 
     /// The account of that name at that appliance.
     pub fn account(&self, address: &str) -> Account {
-        let all = self.world.servers.iter().flat_map(|s| &s.accounts);
+        let all = self.world.servers.iter().flat_map(|s| s.accounts.iter().chain([&s.operator]));
         all.clone().find(|a| a.address == address).unwrap_or_else(|| panic!("no {address} in the demo")).clone()
     }
 

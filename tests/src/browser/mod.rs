@@ -113,6 +113,13 @@ impl Browser {
         self.driver.elements(css).map_or(0, |found| found.len())
     }
 
+    /// Where the links of the page lead within the site, in their order.
+    pub fn links(&self) -> Vec<String> {
+        let mut links = self.attributes("a[href^='/']:not([download])", "href");
+        links.retain(|link| !link.starts_with("//"));
+        links
+    }
+
     fn try_each(&self, css: &str, what: &str) -> Result<Vec<String>, Refusal> {
         let ask = |id: String| self.driver.get(&format!("element/{id}/{what}"));
         let each = self.driver.elements(css)?.into_iter().map(ask).collect::<Result<Vec<_>, _>>()?;
@@ -171,6 +178,12 @@ impl Browser {
         });
     }
 
+    /// Says yes to the question the browser asks.
+    #[track_caller]
+    pub fn say_yes(&self) {
+        self.until("the browser asks something", || self.driver.post("alert/accept", &json!({})).ok());
+    }
+
     /// Types keys where the focus is (`\u{e004}` is Tab, `\u{e007}` Enter).
     #[track_caller]
     pub fn keys(&self, keys: &str) {
@@ -184,6 +197,11 @@ impl Browser {
     /// True when a button of this name is shown now.
     pub fn has_button(&self, name: &str) -> bool {
         self.named(BUTTONS, name).is_ok()
+    }
+
+    /// True when a link of this name is shown now.
+    pub fn shows_link(&self, name: &str) -> bool {
+        self.named("a[href]", name).is_ok()
     }
 
     /// True when a field of this label is shown now.
