@@ -38,7 +38,8 @@ pub struct Certificate {
 /// The page.
 pub fn page(frame: &Frame, model: &View) -> String {
     render(frame, || {
-        let all = action(frame, "/certificates/renew", "Try all that wait", "second", &[]);
+        let waiting = model.certificates.iter().any(|one| one.can_renew);
+        let all = waiting.then(|| action(frame, "/certificates/renew", "Try all that wait", "second", &[]));
         let cards: Vec<AnyView> = model.certificates.iter().map(|one| card(frame, one)).collect();
         let none = cards.is_empty().then(|| empty("No names yet", "Add a domain, and its certificates are fetched."));
         view! {

@@ -13,7 +13,7 @@ const ENTER: &str = "\u{e007}";
 fn an_operator_signs_in_walks_and_signs_out() {
     let demo = demo();
     let browser = Browser::start(&demo.site("home.test"));
-    browser.open("/queue");
+    browser.open("/certificates");
     browser.fill("Your mail address", OPERATOR);
     browser.fill("Password", "not the password");
     browser.press("Sign in");
@@ -23,17 +23,17 @@ fn an_operator_signs_in_walks_and_signs_out() {
     assert_eq!(browser.accessibility_faults(), [""; 0]);
     browser.fill("Password", &demo.account(OPERATOR).password);
     browser.press("Sign in");
-    browser.until("signing in leads to the page asked for", || (browser.path() == "/queue").then_some(()));
+    browser.until("signing in leads to the page asked for", || (browser.path() == "/certificates").then_some(()));
     let cookies = browser.cookies();
     let session = cookies.iter().find(|cookie| cookie["name"].as_str().unwrap_or_default().starts_with("__Host-"));
     let session = session.unwrap_or_else(|| panic!("{cookies:?}"));
     assert_eq!((&session["httpOnly"], &session["secure"]), (&true.into(), &true.into()), "{session}");
     assert!(matches!(session["sameSite"].as_str(), Some("Lax" | "Strict")), "{session}");
-    browser.follow("Domains");
-    browser.sees("home.test");
+    browser.follow("Certificates");
+    browser.sees("mail.home.test");
     browser.press("Sign out");
     browser.until("the house is closed", || (!browser.has_button("Sign out")).then_some(()));
-    browser.open("/domains");
+    browser.open("/certificates");
     browser.until("who is not signed in is asked to", || browser.has_field("Password").then_some(()));
     assert!(browser.path().starts_with("/login"), "{}", browser.path());
 }
@@ -64,9 +64,9 @@ fn on_a_phone_the_pages_are_behind_a_button_that_works_without_javascript() {
     for (browser, name) in [(&scripted, "menu-390"), (&plain, "menu-plain-390")] {
         browser.resize(NARROW);
         browser.press("Menu");
-        browser.until("the list of pages opens", || browser.shows_link("Queue").then_some(()));
+        browser.until("the list of pages opens", || browser.shows_link("Certificates").then_some(()));
         browser.screenshot(name);
-        browser.follow("Queue");
-        browser.until("the queue is shown", || (browser.path() == "/queue").then_some(()));
+        browser.follow("Certificates");
+        browser.until("the page is shown", || (browser.path() == "/certificates").then_some(()));
     }
 }
