@@ -1,4 +1,4 @@
-//! What the writer does when a minute has passed: drop old stories, tallies, reports and policies, give the disk back what
+//! What the writer does when a minute has passed: drop old stories, tallies, reports, policies and sessions, give the disk back what
 //! deleted mail took.
 
 use crate::engine::{Shared, transact};
@@ -18,6 +18,7 @@ pub(crate) fn run(shared: &Shared) {
     let chores = [
         transact(shared, |change| change.forget_stories(before, STORIES_AT_ONCE)).map(|_| ()),
         transact(shared, |change| change.forget_news(crate::now())).map(|_| ()),
+        transact(shared, |change| change.forget_sessions(crate::now())),
         transact(shared, |change| change.forget_sts_policies(crate::now(), POLICIES_AT_ONCE)),
         thin(shared),
     ];
@@ -39,7 +40,7 @@ fn thin(shared: &Shared) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Forgets old stories, tallies, reports and policies, and gives back the disk that deleted mail took, all at once;
+    /// Forgets old stories, tallies, reports, policies and sessions, and gives back the disk that deleted mail took, all at once;
     /// the store does the same by itself, some of it each minute. The pack that takes new mail stays as it is.
     ///
     /// # Errors
@@ -47,6 +48,7 @@ impl Store {
     pub async fn tidy(&self) -> Result<(), StoreError> {
         let before = stories_end(self.shared());
         while self.lessen(move |change| change.forget_stories(before, STORIES_AT_ONCE)).await? > 0 {}
+        self.lessen(|change| change.forget_sessions(crate::now())).await?;
         self.lessen(|change| change.forget_sts_policies(crate::now(), usize::MAX)).await?;
         while self.lessen(|change| change.forget_news(crate::now())).await? {}
         for pack in self.lessen(|change| change.thin_packs()).await? {

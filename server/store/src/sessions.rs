@@ -42,7 +42,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn is_over(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         now.0 - self.seen.0 > SESSION_IDLE || now.0 - self.created.0 > SESSION_LIFE
     }
 }
@@ -139,14 +139,5 @@ impl Store {
     /// Those of any change.
     pub async fn close_sessions(&self, account: AccountId, except: Option<SessionKey>) -> Result<(), StoreError> {
         self.lessen(move |change| change.remove_sessions(account, except)).await
-    }
-
-    /// Forgets the sessions that are over.
-    ///
-    /// # Errors
-    /// Those of any change.
-    pub async fn forget_sessions(&self) -> Result<(), StoreError> {
-        let now = crate::now();
-        self.lessen(move |change| change.retain_sessions(|session| !session.is_over(now))).await
     }
 }

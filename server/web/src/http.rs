@@ -41,7 +41,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// Serves a listener until `stopped` turns true, by HTTPS or by plain HTTP.
 pub async fn serve(listener: Listener, limits: Limits, site: Site, https: bool, stopped: watch::Receiver<bool>) {
     let tls = https.then(|| site.certificates.clone());
-    let app = if https || site.https.is_none() { router(site) } else { plain_router(site) };
+    let app = App::new(site, https);
     let mut stop = stopped.clone();
     listener
         .run(
@@ -59,6 +59,40 @@ pub async fn serve(listener: Listener, limits: Limits, site: Site, https: bool, 
             |stream, _peer| async move { drop(stream) },
         )
         .await;
+}
+
+/// What a listener serves.
+#[derive(Clone)]
+struct App {
+    /// The pages.
+    pages: Router,
+    /// Where strangers who come without TLS are led to those under HTTPS.
+    plain: Option<Router>,
+}
+
+impl App {
+    fn new(site: Site, https: bool) -> Self {
+        let plain = (!https && site.https.is_some()).then(|| plain_router(site.clone()));
+        Self { pages: router(site), plain }
+    }
+
+    /// Who comes from this very machine and says so (an SSH tunnel before there is a certificate) needs no TLS.
+    fn routes(&self, link: Link, headers: &HeaderMap) -> &Router {
+        match &self.plain {
+            Some(plain) if !(link.remote.is_loopback() && is_localhost(headers)) => plain,
+            _ => &self.pages,
+        }
+    }
+}
+
+/// True when the browser was told to go to this machine itself, rather than to a name that leads to it.
+fn is_localhost(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (host, "80"),
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]") && port.parse::<u16>().is_ok()
 }
 
 /// The routes of plain HTTP beside HTTPS: proofs for certificate authorities, health, and the way to HTTPS.
@@ -139,7 +173,7 @@ async fn secure(request: Request, next: Next) -> Response {
 async fn serve_connection(
     stream: Stream,
     peer: Peer,
-    app: Router,
+    app: App,
     tls: Option<Certificates>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -159,13 +193,12 @@ async fn serve_connection(
     };
     let link = Link { remote: peer.remote.ip(), tls: stream.tls().is_some() };
     let sni = stream.tls().map(|tls| sts::Sni(tls.server_name.clone()));
-    let app = TowerToHyperService::new(app);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(link);
         if let Some(sni) = &sni {
             request.extensions_mut().insert(sni.clone());
         }
-        app.call(request)
+        TowerToHyperService::new(app.routes(link, request.headers()).clone()).call(request)
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
@@ -324,6 +357,12 @@ pub(crate) mod tests {
         assert_eq!(location("evil.example", "//evil.example/", 443).await, "https://mail.<example>.org//evil.example/");
         assert_eq!(location("autoconfig.home.test:80", "/", 8443).await, "https://autoconfig.home.test:8443/");
         assert!(get_from("x", "/health", Some(443)).await.ends_with("ok\n"));
+        for tunnel in ["localhost:8080", "127.0.0.1", "[::1]:8080"] {
+            assert!(get_from(tunnel, "/login", Some(443)).await.starts_with("HTTP/1.1 200"), "{tunnel}");
+        }
+        for other in ["localhost.evil.example", "127.0.0.1.evil.example:80", "[::1", "localhost:", ""] {
+            assert!(get_from(other, "/login", Some(443)).await.starts_with("HTTP/1.1 308"), "{other}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use redb::ReadableTable as _;
 
 use super::Change;
 use crate::record::{decode, encode};
-use crate::{AccountId, Session, SessionKey, StoreError};
+use crate::{AccountId, Session, SessionKey, StoreError, Timestamp};
 
 impl Change<'_> {
     pub(crate) fn put_session(&mut self, key: &SessionKey, session: &Session) -> Result<(), StoreError> {
@@ -46,12 +46,13 @@ impl Change<'_> {
         self.remove_sessions(id, None)
     }
 
-    pub(crate) fn retain_sessions(&mut self, keep: impl Fn(&Session) -> bool) -> Result<(), StoreError> {
+    /// Forgets those that are over.
+    pub(crate) fn forget_sessions(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let mut ended = Vec::new();
         for entry in self.side(v3::SESSIONS)?.iter()? {
             let (key, bytes) = entry?;
             // What can't be read opens nothing.
-            if !decode(bytes.value(), "a session").is_ok_and(|session: Session| keep(&session)) {
+            if !decode(bytes.value(), "a session").is_ok_and(|session: Session| !session.is_over(now)) {
                 ended.push(key.value().to_vec());
             }
         }

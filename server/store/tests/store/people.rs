@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use mailstead_store::{StoreError, session_key};
+use mailstead_migrations::v3;
+use mailstead_store::{Session, StoreError, Timestamp, session_key};
+use redb::ReadableDatabase as _;
 
 use crate::world::{World, address, options};
 
@@ -61,4 +63,29 @@ async fn a_new_password_a_suspension_and_a_removal_end_all_sessions() {
     assert_eq!(world.store.session(&token).unwrap(), None);
     assert_eq!(world.store.sessions_of(id).unwrap(), []);
     assert!(world.store.open_session(id, HERE, "").await.is_err());
+}
+
+#[tokio::test]
+async fn sessions_that_are_over_are_forgotten() {
+    let world = World::new(options()).await;
+    let id = world.account("alice@home.test").await;
+    let (used, old) = (world.store.open_session(id, HERE, "").await.unwrap(), session_key("an old one"));
+    let world = world.reopened(|folder| {
+        let database = redb::Database::open(folder.join("store.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let session =
+            Session { account: id, created: Timestamp(1), seen: Timestamp(1), from: HERE, agent: String::new() };
+        let bytes = postcard::to_stdvec(&session).unwrap();
+        transaction.open_table(v3::SESSIONS).unwrap().insert(old.as_slice(), bytes.as_slice()).unwrap();
+        transaction.commit().unwrap();
+    });
+    assert_eq!(world.store.session("an old one").unwrap(), None);
+    world.store.tidy().await.unwrap();
+    assert!(world.store.session(&used).unwrap().is_some());
+    let world = world.reopened(|folder| {
+        let database = redb::Database::open(folder.join("store.redb")).unwrap();
+        let sessions = database.begin_read().unwrap().open_table(v3::SESSIONS).unwrap();
+        assert!(sessions.get(old.as_slice()).unwrap().is_none());
+    });
+    drop(world);
 }

@@ -60,7 +60,7 @@ async fn sign_in(guest: Guest, State(site): State<Arc<Site>>, Checked(form): Che
     let Credentials { address, password, next } = form;
     let password = zeroize::Zeroizing::new(password);
     let peer = guest.link().remote;
-    let admitted = site.gate.admit(peer, &address, &password, site.store.authenticate(&address, &password));
+    let admitted = site.gate.admit(peer, &address, &password, site.store.authenticate_own(&address, &password));
     let (status, problem) = match timeout(LOGIN_TIME, admitted).await {
         Ok(Ok(found)) => match open(&site, &guest, &found, &next).await {
             Ok(response) => return response,
