@@ -184,6 +184,25 @@ impl Running {
         &self.store
     }
 
+    /// Resolves when a part has failed without which it can't go on, and says which.
+    pub(crate) async fn failed(&mut self) -> String {
+        let (store, tasks) = (&self.store, &mut self.tasks);
+        let panicked = async {
+            while let Some(ended) = tasks.join_next().await {
+                if ended.is_err_and(|error| error.is_panic()) {
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = store.writer_failed() => {
+                "the store's writer has failed: nothing more can be kept, so the server must be started anew".to_owned()
+            }
+            () = panicked => "a part of the server has failed: it must be started anew".to_owned(),
+        }
+    }
+
     /// Stops: no new sessions, those under way are told, deliveries under way finish; bounded in time.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.send(true);

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod app_password;
+mod config;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use mailstead_message::{Address, Domain};
 use mailstead_net::dns::Kind;
 
 pub(crate) use app_password::AppPasswordCommand;
+pub(crate) use config::ConfigCommand;
 
 const EXAMPLES: &str = "\
 Try it:
@@ -461,13 +463,6 @@ pub(crate) enum BanCommand {
         /// The address; all when left out
         address: Option<std::net::IpAddr>,
     },
-}
-
-/// `mailstead config`
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Check the file and show what is in force
-    Check,
 }
 
 fn neighbour(text: &str) -> Result<(Domain, SocketAddr), String> {

@@ -2,7 +2,8 @@
 //!
 //! The composition root: the only place where all rooms meet. [`appliance`] puts them together, [`serve`] runs one for
 //! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one,
-//! [`names`] asks the DNS as the server would. [`certificates`] lends the store to whoever looks after certificates.
+//! [`names`] asks the DNS as the server would. [`supervisor`] is what systemd hears of one.
+//! [`certificates`] lends the store to whoever looks after certificates.
 
 mod appliance;
 mod certificates;
@@ -14,6 +15,7 @@ mod logging;
 mod names;
 mod print;
 mod serve;
+mod supervisor;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +53,14 @@ fn run(cli: Cli) -> Result<(), String> {
             runtime()?.block_on(names::run(command, &config, cli.json))
         }
         Command::Config(ConfigCommand::Check) => check(cli.config.as_deref(), cli.data, cli.json),
+        Command::Config(ConfigCommand::Example) => {
+            print::out(include_str!("../mailstead.example.toml"));
+            Ok(())
+        }
+        Command::Config(ConfigCommand::Unit) => {
+            print::out(include_str!("../mailstead.service"));
+            Ok(())
+        }
         command => {
             let (data, hostname) = match (cli.data, &cli.config) {
                 (Some(data), None) => (data, None),

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::appliance::{Bound, Parts, own_addresses};
 use crate::certificates;
 use crate::config::Config;
+use crate::supervisor;
 
 /// Runs until SIGTERM, SIGINT or Ctrl-C. SIGHUP reads the certificate files again.
 ///
@@ -21,6 +22,7 @@ use crate::config::Config;
 pub(crate) async fn run(config: Config) -> Result<(), String> {
     // From the first moment on: whoever starts a server may stop it before it is ready.
     let signals = Signals::listen()?;
+    supervisor::status("Opening the store");
     // The store's lock before the ports: started twice, it must blame itself and not another program.
     let store = open_store(&config.data, Options::default())?;
     let bound = Bound::bind(config.clone())?;
@@ -41,18 +43,33 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
         dns_for_strangers,
         delivery: delivery(&config, ClientTls::verifying(&[]).map_err(|error| error.to_string())?)?,
     };
-    let running = bound.start(parts)?;
+    let mut running = bound.start(parts)?;
+    let beating = tokio::spawn(supervisor::beat(running.store().clone()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         hostname = %config.hostname,
         data = %config.data.display(),
         "mailstead is ready"
     );
-    until_told_to_stop(signals, &config, &certificates).await;
-    tracing::info!("stopping: sessions and deliveries under way may finish");
-    running.stop().await;
-    tracing::info!("stopped");
-    Ok(())
+    supervisor::ready(&format!("Serving mail as {}", config.hostname));
+    let ended = tokio::select! {
+        () = until_told_to_stop(signals, &config, &certificates) => {
+            tracing::info!("stopping: sessions and deliveries under way may finish");
+            supervisor::stopping("Stopping: sessions and deliveries under way may finish");
+            running.stop().await;
+            tracing::info!("stopped");
+            Ok(())
+        }
+        // What has failed can't be mended from within; whoever supervises the process starts it anew.
+        sentence = running.failed() => {
+            tracing::error!("{sentence}");
+            supervisor::stopping(&sentence);
+            drop(running);
+            Err(sentence)
+        }
+    };
+    beating.abort();
+    ended
 }
 
 /// Opens a store and puts what went wrong into a sentence that names the folder.

@@ -111,3 +111,31 @@ impl Store {
         let _ = self.submit(Box::new(job));
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::{Options, Store, StoreError};
+
+    #[tokio::test]
+    async fn the_failure_of_the_writer_is_noticed_and_nothing_is_acknowledged_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let (watching, another) = (store.clone(), store.clone());
+        let noticed = tokio::spawn(async move { watching.writer_failed().await });
+        store.written().await.unwrap();
+        assert!(!noticed.is_finished());
+
+        let failing = store.lessen::<()>(|_| panic!("a defect in a change")).await;
+        assert!(matches!(failing, Err(StoreError::Closed)), "{failing:?}");
+        tokio::time::timeout(Duration::from_secs(30), noticed).await.unwrap().unwrap();
+        // Whoever asks later learns it too.
+        another.writer_failed().await;
+        assert!(matches!(another.written().await, Err(StoreError::Closed)));
+
+        drop((store, another));
+        Store::open(folder.path(), Options::default()).unwrap().written().await.unwrap();
+    }
+}

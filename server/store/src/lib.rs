@@ -68,6 +68,7 @@ use redb::{ReadableDatabase as _, ReadableTable as _};
 use engine::{Job, Shared};
 use pack::Packs;
 use password::Passwords;
+use tokio::sync::watch;
 
 /// An open store. Cheap to clone; the last clone closes it.
 ///
@@ -86,6 +87,8 @@ struct Inner {
     /// `None` only while it is closed.
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     writer: Option<JoinHandle<()>>,
+    /// Nothing is ever sent: its other end goes with the writer thread, however that ends.
+    writing: watch::Receiver<()>,
     /// Changes nobody waits for that are not yet written.
     forgotten: Arc<AtomicUsize>,
 }
@@ -151,12 +154,21 @@ impl Store {
         let passwords = Passwords::new(options.password_cost)?;
         let shared = Arc::new(Shared::new(folder.to_owned(), options, packs, database));
         let (jobs, waiting) = mpsc::channel();
-        let writing = Arc::clone(&shared);
-        let writer = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || engine::run(&writing, &waiting))?;
-        let inner = Inner { shared, passwords, jobs: Some(jobs), writer: Some(writer), forgotten: Arc::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        let (alive, writing) = watch::channel(());
+        let theirs = Arc::clone(&shared);
+        let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            let _alive = alive;
+            engine::run(&theirs, &waiting);
+        })?;
+        let (jobs, writer, forgotten) = (Some(jobs), Some(writer), Arc::default());
+        Ok(Self { inner: Arc::new(Inner { shared, passwords, jobs, writer, writing, forgotten }) })
+    }
+
+    /// Resolves when the writer thread has failed: from then on every change is answered with [`StoreError::Closed`],
+    /// and only opening the store anew helps. Never resolves while the store is well.
+    pub async fn writer_failed(&self) {
+        let mut writing = self.inner.writing.clone();
+        while writing.changed().await.is_ok() {}
     }
 
     /// A consistent view for several reads. Keep it short: never across an await on a socket.
