@@ -2,8 +2,8 @@
 //!
 //! The composition root: the only place where all rooms meet. [`appliance`] puts them together, [`serve`] runs one for
 //! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one,
-//! [`names`] asks the DNS as the server would. [`supervisor`] is what systemd hears of one.
-//! [`certificates`] lends the store to whoever looks after certificates.
+//! [`names`] asks the DNS as the server would. [`supervisor`] is what systemd hears of one,
+//! [`ownership`] what root leaves behind. [`certificates`] lends the store to whoever looks after certificates.
 
 mod appliance;
 mod certificates;
@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod logging;
 mod names;
+mod ownership;
 mod print;
 mod serve;
 mod supervisor;
@@ -42,7 +43,10 @@ fn run(cli: Cli) -> Result<(), String> {
         Command::Serve => {
             let config = load(cli.config.as_deref(), cli.data)?;
             logging::start(&config.log)?;
-            runtime()?.block_on(serve::run(config))
+            let data = config.data.clone();
+            let ended = runtime()?.block_on(serve::run(config));
+            ownership::hand_over(&data);
+            ended
         }
         Command::Demo(options) => {
             logging::start(&Log { level: options.log.clone(), ..Log::default() })?;
@@ -69,7 +73,9 @@ fn run(cli: Cli) -> Result<(), String> {
                     (config.data, Some(config.hostname))
                 }
             };
-            runtime()?.block_on(commands::run(command, &data, hostname, cli.json))
+            let done = runtime()?.block_on(commands::run(command, &data, hostname, cli.json));
+            ownership::hand_over(&data);
+            done
         }
     }
 }
