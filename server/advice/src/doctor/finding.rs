@@ -45,55 +45,70 @@ pub struct Finding {
     pub remedies: Vec<Remedy>,
 }
 
-impl Finding {
-    /// All is well.
-    pub fn good(id: impl Into<String>, title: &str, what: impl Into<String>, why: &str) -> Self {
-        Self::of(Light::Good, id, title, what, why)
+/// A thing that is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject {
+    /// For programs.
+    pub id: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// Why it matters, in a sentence.
+    pub why: &'static str,
+}
+
+impl Subject {
+    pub(super) fn good(self, what: impl Into<String>) -> Finding {
+        self.found(Light::Good, what)
     }
 
-    /// It can't be told.
-    pub fn unknown(id: impl Into<String>, title: &str, what: impl Into<String>, why: &str) -> Self {
-        Self::of(Light::Unknown, id, title, what, why)
+    pub(super) fn unknown(self, what: impl Into<String>) -> Finding {
+        self.found(Light::Unknown, what)
     }
 
-    /// Something should be done soon.
-    pub fn warning(id: impl Into<String>, title: &str, what: impl Into<String>, why: &str) -> Self {
-        Self::of(Light::Warning, id, title, what, why)
+    pub(super) fn warning(self, what: impl Into<String>) -> Finding {
+        self.found(Light::Warning, what)
     }
 
-    /// Something must be done.
-    pub fn bad(id: impl Into<String>, title: &str, what: impl Into<String>, why: &str) -> Self {
-        Self::of(Light::Bad, id, title, what, why)
+    pub(super) fn bad(self, what: impl Into<String>) -> Finding {
+        self.found(Light::Bad, what)
     }
 
-    fn of(light: Light, id: impl Into<String>, title: &str, what: impl Into<String>, why: &str) -> Self {
-        Self {
-            id: id.into(),
-            title: title.to_owned(),
+    fn found(self, light: Light, what: impl Into<String>) -> Finding {
+        Finding {
+            id: self.id.to_owned(),
+            title: self.title.to_owned(),
             light,
             what: what.into(),
-            why: why.to_owned(),
+            why: self.why.to_owned(),
             todo: None,
             remedies: Vec::new(),
         }
     }
+}
+
+impl Finding {
+    /// With the object it is about, where there are several.
+    #[must_use]
+    pub(super) fn about(self, object: impl std::fmt::Display) -> Self {
+        Self { id: format!("{} {object}", self.id), ..self }
+    }
 
     /// With what is to be done.
     #[must_use]
-    pub fn todo(self, todo: impl Into<String>) -> Self {
+    pub(super) fn todo(self, todo: impl Into<String>) -> Self {
         Self { todo: Some(todo.into()), ..self }
     }
 
     /// With a command that helps.
     #[must_use]
-    pub fn command(mut self, command: impl Into<String>) -> Self {
+    pub(super) fn command(mut self, command: impl Into<String>) -> Self {
         self.remedies.push(Remedy::Command(command.into()));
         self
     }
 
     /// With a page that helps.
     #[must_use]
-    pub fn page(mut self, path: impl Into<String>) -> Self {
+    pub(super) fn page(mut self, path: impl Into<String>) -> Self {
         self.remedies.push(Remedy::Page(path.into()));
         self
     }

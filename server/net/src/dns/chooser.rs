@@ -344,6 +344,14 @@ impl Dns for Chooser {
         self.choice.borrow().as_ref().is_some_and(|choice| choice.proves)
     }
 
+    fn is_whole(&self) -> bool {
+        self.choice.borrow().as_ref().is_some_and(|choice| choice.whole)
+    }
+
+    fn is_known(&self) -> bool {
+        self.choice.borrow().is_some()
+    }
+
     fn describe(&self) -> String {
         let choice = self.choice.borrow();
         choice.as_ref().map_or_else(|| "DNS: who can be asked is being found out.".to_owned(), |c| c.told.clone())

@@ -149,6 +149,16 @@ pub trait Dns: Send + Sync {
         true
     }
 
+    /// Nothing is lost by who answers.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
+    /// It is found out already who answers.
+    fn is_known(&self) -> bool {
+        true
+    }
+
     /// Who answers, in a sentence for the operator.
     fn describe(&self) -> String {
         "DNS answers come from a table.".to_owned()
