@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailstead_advice::doctor::{Doctor, ThisHost};
 use mailstead_inbound::{CheckPolicy, Checks, Exchange};
 use mailstead_net::acme;
 use mailstead_net::dns::Dns;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::doctor;
 
 /// RFC 5321 4.5.3.2.7 asks for at least 5 minutes.
 const SMTP_COMMAND_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -82,6 +84,13 @@ pub(crate) const SERVICES: [(Service, &str, u16); 9] = [
     (Service::Http, "http", 80),
     (Service::Https, "https", 443),
 ];
+
+impl Service {
+    /// Its key in the configuration.
+    fn key(self) -> &'static str {
+        SERVICES.iter().find(|(service, _, _)| *service == self).map_or("", |(_, key, _)| key)
+    }
+}
 
 /// An appliance whose ports are bound, before anything is served.
 pub(crate) struct Bound {
@@ -148,10 +157,13 @@ impl Bound {
         let reporter = Arc::new(reporter);
         tasks.spawn(Arc::clone(&reporter).run(stopped.clone()));
         let hostname = self.config.hostname.clone();
+        let listen = self.listeners.iter().map(|(service, listener)| (service.key().to_owned(), listener.address()));
+        let patient = doctor::patient(&self.config, listen.collect(), true, Arc::clone(&parts.dns));
         let operator =
             control::Operator::running(parts.store.clone(), Arc::clone(&gate), Arc::clone(&parts.dns), hostname)
                 .with_reporter(reporter)
-                .with_certificates(parts.keeper.clone());
+                .with_certificates(parts.keeper.clone())
+                .with_doctor(Arc::new(Doctor::new(patient, Arc::new(ThisHost))));
         tasks.spawn(control.run(operator.clone(), stopped.clone()));
         let house = House::new(&self.config, &self.listeners, &parts, gate, operator, stopped.clone())?;
 

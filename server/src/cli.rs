@@ -24,6 +24,7 @@ Set it up:
   mailstead alias add info@example.org alice@example.org
   mailstead serve
 Look after it:
+  mailstead doctor                            what is wrong here, and what to do about it
   mailstead dns check                         who answers questions about names, and what is lost by it
   mailstead queue list                        what waits to go out, and why
   mailstead trace alice@example.org           what became of her letters
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// What the server proves its names with
     #[command(subcommand)]
     Certificate(CertificateCommand),
+    /// Look for what keeps this machine from sending, receiving and being trusted, and say what to do; ends with 1
+    /// if something is bad, else with 0
+    Doctor,
     /// Is it running, how much waits?
     Status,
     /// The configuration file

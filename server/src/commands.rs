@@ -138,7 +138,12 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
         Command::Ban(BanCommand::List) => Request::BanList,
         Command::Ban(BanCommand::Lift { address }) => Request::BanLift { address },
         // The others never come here: `main` carries them out itself.
-        Command::Status | Command::Serve | Command::Demo(_) | Command::Config(_) | Command::Dns(_) => Request::Status,
+        Command::Doctor
+        | Command::Status
+        | Command::Serve
+        | Command::Demo(_)
+        | Command::Config(_)
+        | Command::Dns(_) => Request::Status,
     };
     Ok((request, generated))
 }

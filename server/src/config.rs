@@ -4,6 +4,7 @@
 
 mod checks;
 mod dns;
+mod doctor;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use checks::Checks;
 pub(crate) use dns::Dns;
+pub(crate) use doctor::Doctor;
 
 /// Where the file is looked for when `--config` is not given.
 pub(crate) const DEFAULT_PATH: &str = "/etc/mailstead/mailstead.toml";
@@ -50,6 +52,9 @@ pub(crate) struct Config {
     /// How mail from other servers is judged.
     #[serde(default)]
     pub checks: Checks,
+    /// Whom the doctor asks.
+    #[serde(default)]
+    pub doctor: Doctor,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -240,6 +245,7 @@ impl Config {
             dns: Dns::default(),
             delivery: Delivery::default(),
             checks: Checks::default(),
+            doctor: Doctor::default(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -288,6 +294,7 @@ impl Config {
             return wrong(key, "must be at least 1");
         }
         self.dns.check()?;
+        self.doctor.check()?;
         if self.limits.recipients < 100 {
             return wrong("limits.recipients", "must be at least 100: other servers count on it (RFC 5321 4.5.3.1.8)");
         }

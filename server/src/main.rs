@@ -2,8 +2,8 @@
 //!
 //! The composition root: the only place where all rooms meet. [`appliance`] puts them together, [`serve`] runs one for
 //! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one,
-//! [`names`] asks the DNS as the server would. [`supervisor`] is what systemd hears of one,
-//! [`ownership`] what root leaves behind. [`certificates`] lends the store to whoever looks after certificates.
+//! [`names`] asks the DNS as the server would, [`doctor`] looks at the host. [`supervisor`] is what systemd hears of
+//! one, [`ownership`] what root leaves behind. [`certificates`] lends the store to whoever looks after certificates.
 
 mod appliance;
 mod certificates;
@@ -11,6 +11,7 @@ mod cli;
 mod commands;
 mod config;
 mod demo;
+mod doctor;
 mod logging;
 mod names;
 mod ownership;
@@ -29,7 +30,9 @@ use config::{Config, Log};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // What is wrong has been printed.
+        Ok(false) => ExitCode::FAILURE,
         Err(sentence) => {
             eprintln!("mailstead: {sentence}");
             ExitCode::FAILURE
@@ -37,8 +40,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), String> {
+/// True unless what was looked at is bad.
+fn run(cli: Cli) -> Result<bool, String> {
     mailstead_net::tls::install_crypto();
+    if matches!(cli.command, Command::Doctor) {
+        let config = load(cli.config.as_deref(), cli.data.clone());
+        return runtime()?.block_on(doctor::run(config, cli.data, cli.json));
+    }
+    carry_out(cli).map(|()| true)
+}
+
+fn carry_out(cli: Cli) -> Result<(), String> {
     match cli.command {
         Command::Serve => {
             let config = load(cli.config.as_deref(), cli.data)?;

@@ -1,9 +1,11 @@
 //! Answers on the terminal: sentences and tables for people, JSON for programs.
 
 mod app_passwords;
+mod doctor;
 
 use std::io::Write;
 
+use mailstead_advice::doctor::Examination;
 use mailstead_store::{RecipientState, SmarthostTls, TlsNeed};
 use mailstead_web::control::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, KeyView, QueueView,
@@ -31,6 +33,18 @@ pub(crate) fn answer(answer: &Answer, generated: Option<&str>, json: bool) -> Re
     Ok(())
 }
 
+/// Prints what the doctor found.
+///
+/// # Errors
+/// A sentence when it can't be written as JSON.
+pub(crate) fn examination(found: &Examination, json: bool) -> Result<(), String> {
+    answer(&Answer::Examination(found.clone()), None, json)
+}
+
+fn with_light(found: &Examination) -> Value {
+    json!({ "light": found.light(), "at": found.at, "findings": found.findings })
+}
+
 /// The answer without its wrapper: lists are arrays.
 fn machine(answer: &Answer, generated: Option<&str>) -> Value {
     match answer {
@@ -54,6 +68,7 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Report(report) => json!(report),
         Answer::Sentences(list) => json!(list),
         Answer::Certificates(list) => json!(list),
+        Answer::Examination(found) => with_light(found),
         Answer::Status(status) => json!(status),
     }
 }
@@ -81,6 +96,7 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Report(report) => self::report(report),
         Answer::Sentences(list) => list.iter().map(|sentence| printable(sentence) + "\n").collect(),
         Answer::Certificates(list) => certificates(list),
+        Answer::Examination(found) => doctor::examination(found),
         Answer::Status(status) => self::status(status),
     }
 }

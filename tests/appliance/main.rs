@@ -7,6 +7,7 @@ mod clients;
 mod dane;
 mod demo;
 mod disk_full;
+mod doctor;
 mod floods;
 mod forwarding;
 mod hostile_imap;

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use crate::appliance::{Bound, Parts, Running, SERVICES, Service};
 use crate::certificates;
 use crate::cli;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Doctor, Listen};
 use crate::serve::{delivery, holds_store, open_store};
 use ca::Authority;
 use dns::{MailDomain, NameServer};
@@ -220,6 +220,7 @@ fn config(folder: &Path, domain: &str, first_port: Option<u16>) -> Config {
         https: on_loopback(Service::Https),
     };
     config.delivery.allow_private = true;
+    config.doctor = Doctor::at_home();
     // All of the demo's peers share one address.
     config.limits.sessions_per_address = config.limits.sessions;
     config

@@ -20,7 +20,11 @@ const LOW_SHARE: u64 = 20;
 const LAST_INODES: u64 = 200;
 
 pub(super) fn look(patient: &Patient, host: &dyn Host) -> Vec<Finding> {
-    match host.space(&patient.data) {
+    // Before the first start the folder is not there, but the disk it will be on is.
+    let spaces = patient.data.ancestors().map(|folder| host.space(folder));
+    let there =
+        |space: &std::io::Result<Space>| !space.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    match spaces.into_iter().find(there).unwrap_or_else(|| host.space(&patient.data)) {
         Ok(space) => vec![judge(patient, space)],
         Err(error) => {
             vec![SUBJECT.unknown(format!("The room in {} can't be read: {error}.", patient.data.display()))]

@@ -24,6 +24,9 @@ const PROVED: SignedDuration = SignedDuration::from_hours(14 * 24);
 pub(super) fn look(patient: &Patient, host: &dyn Host) -> Vec<Finding> {
     let mut findings = vec![match host.access(&patient.data) {
         Ok(access) => judge(patient, access, host.user().ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !patient.running => {
+            SUBJECT.unknown(format!("{} is not there yet; the first start makes it.", patient.data.display()))
+        }
         Err(error) => SUBJECT
             .bad(format!("{} can't be looked at: {error}.", patient.data.display()))
             .todo("Run this as root or as the user of Mailstead, or mend `data` in the configuration."),

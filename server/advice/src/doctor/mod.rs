@@ -195,7 +195,7 @@ impl Doctor {
                 service::look(patient, &books),
                 ports::look(patient, host),
                 name::look(patient, &names),
-                resolver::look(patient),
+                resolver::look(patient, &names),
                 ipv6::look(patient, &names),
                 certificates::look(patient, host, &books),
                 queue::look(host, &books),

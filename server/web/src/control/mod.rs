@@ -2,6 +2,7 @@
 
 mod app_passwords;
 mod certificates;
+mod doctor;
 mod keys;
 mod operator;
 mod protocol;

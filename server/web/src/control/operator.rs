@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use mailstead_advice::doctor::Doctor;
 use mailstead_message::{Address, Domain, TraceId};
 use mailstead_net::Gate;
 use mailstead_net::acme::Keeper;
@@ -33,21 +34,22 @@ pub struct Operator {
     running: Option<(Arc<Gate>, Instant)>,
     names: Option<Arc<dyn Dns>>,
     /// Our host name, where it is known.
-    hostname: Option<String>,
+    pub(super) hostname: Option<String>,
     pub(super) reporter: Option<Arc<Reporter>>,
-    certificates: Option<Keeper>,
+    pub(super) certificates: Option<Keeper>,
+    pub(super) doctor: Option<Arc<Doctor>>,
 }
 
 impl Operator {
     /// On a running server.
     pub fn running(store: Store, gate: Arc<Gate>, names: Arc<dyn Dns>, hostname: String) -> Self {
         let running = Some((gate, Instant::now()));
-        Self { store, running, names: Some(names), hostname: Some(hostname), reporter: None, certificates: None }
+        Self { running, names: Some(names), ..Self::stopped(store, Some(hostname)) }
     }
 
     /// On a stopped server's store. `hostname` is our host name, where it is known.
     pub fn stopped(store: Store, hostname: Option<String>) -> Self {
-        Self { store, running: None, names: None, hostname, reporter: None, certificates: None }
+        Self { store, running: None, names: None, hostname, reporter: None, certificates: None, doctor: None }
     }
 
     /// With one that sends the reports we owe.
@@ -60,6 +62,12 @@ impl Operator {
     #[must_use]
     pub fn with_certificates(self, certificates: Keeper) -> Self {
         Self { certificates: Some(certificates), ..self }
+    }
+
+    /// With a doctor for the host.
+    #[must_use]
+    pub fn with_doctor(self, doctor: Arc<Doctor>) -> Self {
+        Self { doctor: Some(doctor), ..self }
     }
 
     /// Carries out one request.
@@ -162,6 +170,7 @@ impl Operator {
                 certificates::list(self.certificates.as_ref(), &self.store, self.hostname.as_deref())
             }
             Request::CertificateRenew { name } => certificates::renew(self.certificates.as_ref(), name.as_deref()),
+            Request::Doctor => self.examine().await,
             Request::Status => self.status(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use mailstead_advice::doctor::Examination;
 use mailstead_message::report::Report;
 use mailstead_message::{Address, Domain};
 use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode, TlsNeed};
@@ -224,6 +225,8 @@ pub enum Request {
         /// Which.
         name: Option<String>,
     },
+    /// What keeps the host from sending, receiving and proving who it is.
+    Doctor,
     /// How it goes.
     Status,
 }
@@ -276,6 +279,8 @@ pub enum Answer {
     Sentences(Vec<String>),
     /// Certificates.
     Certificates(Vec<CertificateView>),
+    /// What the doctor found.
+    Examination(Examination),
     /// How it goes.
     Status(StatusView),
 }

@@ -208,4 +208,10 @@ fn a_resolver_with_losses_and_one_not_chosen_yet_are_told_apart() {
     let mut world = World::good();
     world.dns.whole = None;
     expect(world, Light::Unknown, "dns", "DNS");
+    let mut world = World::good();
+    world.dns.whole = Some(false);
+    world.dns.mute("");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let found = runtime.block_on(world.examined()).findings;
+    assert_eq!((found[0].id.as_str(), found[0].light), ("dns", Light::Bad), "{found:#?}");
 }
