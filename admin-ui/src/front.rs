@@ -5,16 +5,22 @@ use leptos::prelude::*;
 use crate::shell::{Frame, render};
 
 /// What a person types into a mail program; `None` where a service is off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The server's name.
     pub host: String,
     /// Port of IMAP over TLS.
     pub imaps: Option<u16>,
+    /// Port of IMAP with STARTTLS.
+    pub imap: Option<u16>,
     /// Port of POP3 over TLS.
     pub pop3s: Option<u16>,
+    /// Port of POP3 with STLS.
+    pub pop3: Option<u16>,
     /// Port of sending over TLS.
     pub submissions: Option<u16>,
+    /// Port of sending with STARTTLS.
+    pub submission: Option<u16>,
 }
 
 /// The front page.
@@ -71,8 +77,12 @@ mod tests {
 
     #[test]
     fn services_that_are_off_are_not_shown() {
-        let settings =
-            Settings { host: "mail.example.org".to_owned(), imaps: Some(993), pop3s: None, submissions: Some(465) };
+        let settings = Settings {
+            host: "mail.example.org".to_owned(),
+            imaps: Some(993),
+            submissions: Some(465),
+            ..Settings::default()
+        };
         let html = page(&Frame::default(), &settings);
         assert!(html.starts_with("<!DOCTYPE html>"));
         assert!(html.contains("993") && html.contains("465") && !html.contains("POP3"));

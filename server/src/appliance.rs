@@ -392,8 +392,11 @@ fn settings(config: &Config, listeners: &[(Service, Listener)]) -> front::Settin
     front::Settings {
         host: config.hostname.clone(),
         imaps: port(listeners, Service::Imaps),
+        imap: port(listeners, Service::Imap),
         pop3s: port(listeners, Service::Pop3s),
+        pop3: port(listeners, Service::Pop3),
         submissions: port(listeners, Service::Submissions),
+        submission: port(listeners, Service::Submission),
     }
 }
 

@@ -4,6 +4,7 @@
 mod authentication;
 mod certificates;
 mod clients;
+mod clients_find_us;
 mod dane;
 mod demo;
 mod disk_full;

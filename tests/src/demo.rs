@@ -54,6 +54,7 @@ pub struct Ports {
     pub imaps: u16,
     pub pop3: u16,
     pub pop3s: u16,
+    pub http: u16,
     pub https: u16,
 }
 

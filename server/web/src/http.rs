@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::site::Site;
 use crate::site::problem::Problem;
 use crate::site::visit::{self, Link};
-use crate::{assets, names, pages, sts};
+use crate::{assets, clients, names, pages, sts};
 
 /// A request's header must be there by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -95,15 +95,19 @@ fn is_localhost(headers: &HeaderMap) -> bool {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]") && port.parse::<u16>().is_ok()
 }
 
-/// The routes of plain HTTP beside HTTPS: proofs for certificate authorities, health, and the way to HTTPS.
+/// The routes of plain HTTP beside HTTPS: proofs for certificate authorities, health, settings for mail programs, and
+/// the way to HTTPS.
 fn plain_router(site: Site) -> Router {
+    let site = Arc::new(site);
     Router::new()
         .route(CHALLENGE, get(challenge))
         .route("/health", get(health))
+        .merge(clients::plain_routes())
         .fallback(to_https)
+        .layer(middleware::from_fn_with_state(Arc::clone(&site), clients::attend))
         .layer(middleware::from_fn(secure))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(Arc::new(site))
+        .with_state(site)
 }
 
 /// The routes.
@@ -117,7 +121,9 @@ pub fn router(site: Site) -> Router {
         .route("/health", get(health))
         .route(mailstead_outbound::sts::PATH, get(sts::serve))
         .merge(assets::routes())
+        .merge(clients::routes())
         .merge(people)
+        .layer(middleware::from_fn_with_state(Arc::clone(&site), clients::attend))
         .layer(middleware::from_fn(secure))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(site)
@@ -131,15 +137,20 @@ async fn challenge(State(site): State<Arc<Site>>, Path(token): Path<String>) -> 
     }
 }
 
-/// Leads to the same page under HTTPS, at the name asked for when it is ours, else at the mail host's: whoever writes
-/// the request must not choose where we lead.
+/// Leads to the same page under HTTPS.
 async fn to_https(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Redirect {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Redirect::permanent(&format!("{}{path}", origin(&site, &headers)))
+}
+
+/// Scheme, name and port of our pages: the name asked for when it is ours, else the mail host's: whoever writes the
+/// request must not choose where we lead.
+pub(crate) fn origin(site: &Site, headers: &HeaderMap) -> String {
     let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let known = names::ours_in_host(asked, &site.settings.host, &site.store).ok().flatten();
     let host = known.as_ref().unwrap_or(&site.settings.host);
     let port = site.https.filter(|port| *port != 443).map(|port| format!(":{port}")).unwrap_or_default();
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Redirect::permanent(&format!("https://{host}{port}{path}"))
+    format!("https://{host}{port}")
 }
 
 /// `200 ok` while the store answers, for monitors.
@@ -250,8 +261,11 @@ pub(crate) mod tests {
         let settings = front::Settings {
             host: "mail.<example>.org".to_owned(),
             imaps: Some(993),
+            imap: Some(143),
             pop3s: Some(995),
+            pop3: Some(110),
             submissions: Some(465),
+            submission: Some(587),
         };
         let (_, stopped) = watch::channel(false);
         let operator = crate::control::Operator::stopped(store.clone(), None);
@@ -271,6 +285,19 @@ pub(crate) mod tests {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// What a site answers over plain HTTP to a request with this head, whose last line is open.
+    pub(crate) async fn fetch(site: Site, head: &str, body: &str) -> String {
+        let (address, stop, server) = start(site, false);
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("{head}\r\nConnection: close\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        stop.send(true).unwrap();
+        server.await.unwrap();
         answer
     }
 
@@ -311,15 +338,8 @@ pub(crate) mod tests {
         }
 
         async fn ask(&mut self, head: &str, body: &str) -> String {
-            let (address, stop, server) = start(self.site.clone(), false);
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
             let cookie = self.cookie.as_ref().map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
-            let request = format!("{head}{cookie}Host: localhost\r\nConnection: close\r\n\r\n{body}");
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            stop.send(true).unwrap();
-            server.await.unwrap();
+            let answer = fetch(self.site.clone(), &format!("{head}{cookie}Host: localhost"), body).await;
             if let Some((_, set)) = answer.split_once("set-cookie: ") {
                 self.cookie = set.split(';').next().map(str::to_owned);
             }

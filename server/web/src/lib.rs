@@ -2,7 +2,8 @@
 //!
 //! [`control`] is the operator's side: the same requests work over a running server's unix socket and on a
 //! stopped server's store. [`http`] serves the pages of `admin-ui` over plain HTTP and HTTPS ([`site`] is what
-//! all pages share, `pages` has the handlers of each), and what others fetch by machine: our domains' MTA-STS policies ([`sts`]), and proofs for certificate authorities. [`names`] are those under
+//! all pages share, `pages` has the handlers of each), and what others fetch by machine: our domains' MTA-STS policies
+//! ([`sts`]), settings for mail programs (`clients`), and proofs for certificate authorities. [`names`] are those under
 //! which we are looked for.
 //!
 //! **Invariants:** the only room that knows axum; pages come from `admin-ui` and have no I/O of their own; whatever
@@ -11,6 +12,7 @@
 //! Start reading at [`control::Request`].
 
 mod assets;
+mod clients;
 pub mod control;
 pub mod http;
 pub mod names;
