@@ -38,7 +38,7 @@ fn discover(demo: &Demo, path: &str, address: &str) -> String {
 
 /// Demands that a document is of a format, one of `fixtures/formats`.
 fn is_of_format(document: &str, format: &str) {
-    let schema = format!("{}/fixtures/formats/{format}.rng", env!("CARGO_MANIFEST_DIR"));
+    let schema = format!("{}/../tests/fixtures/formats/{format}.rng", env!("CARGO_MANIFEST_DIR"));
     Tool::new("xmllint").args(["--noout", "--nonet", "--relaxng", &schema, "-"]).input(document).run();
 }
 

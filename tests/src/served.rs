@@ -64,6 +64,7 @@ impl Served {
             imaps: free_port(),
             pop3: free_port(),
             pop3s: free_port(),
+            http: site.http.unwrap_or_default(),
             https: site.https.unwrap_or_default(),
         };
         let names = if further.contains("[dns]") { "" } else { NO_NAMES };

@@ -162,12 +162,12 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
     for ((domain, accounts, config, bound), store) in bound.into_iter().zip(stores) {
         facts.servers.push(table::Server::describe(domain, &config.hostname, accounts, OPERATOR, &bound));
         settle_in(&store, domain, accounts).await.map_err(|error| format!("{domain}: {error}"))?;
-        let policy_host = format!("mta-sts.{domain}");
-        let names = [config.hostname.clone(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string(), policy_host];
+        let name = Domain::parse(domain).map_err(|error| error.to_string())?;
+        let mut names = vec![config.hostname.clone(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()];
+        names.extend(mailstead_web::names::of(&name));
         let (chain, key) = authority.issue(&names)?;
         let roots = std::slice::from_ref(authority.certificate());
         let verified = ClientTls::verifying(roots).map_err(|error| error.to_string())?;
-        let name = Domain::parse(domain).map_err(|error| error.to_string())?;
         publishing::publish(&store, &name, &config.hostname, name_server.names())?;
         publishers.spawn(publishing::keep_publishing(
             store.clone(),
