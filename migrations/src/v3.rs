@@ -1,4 +1,5 @@
-//! Version 3: people at the web. Who governs the server, who is signed in, and the passwords of single devices.
+//! Version 3: people at the web. Who governs the server, who is signed in, the passwords of single devices, and where
+//! mail is sent on to.
 
 use redb::{TableDefinition, WriteTransaction};
 
@@ -12,6 +13,8 @@ pub const SESSIONS: TableDefinition<'static, Bytes, Bytes> = TableDefinition::ne
 pub const APP_PASSWORDS: TableDefinition<'static, (u64, u64), Bytes> = TableDefinition::new("app_passwords");
 /// (account, number) → when and from where that password was used last.
 pub const APP_PASSWORD_USES: TableDefinition<'static, (u64, u64), Bytes> = TableDefinition::new("app_password_uses");
+/// Account → where it has its mail sent on to.
+pub const FORWARDINGS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("forwardings");
 
 /// Makes the tables.
 pub(crate) fn run(transaction: &WriteTransaction) -> Result<(), redb::Error> {
@@ -19,6 +22,7 @@ pub(crate) fn run(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(SESSIONS)?;
     transaction.open_table(APP_PASSWORDS)?;
     transaction.open_table(APP_PASSWORD_USES)?;
+    transaction.open_table(FORWARDINGS)?;
     Ok(())
 }
 
@@ -57,5 +61,6 @@ mod tests {
         assert!(read.open_table(SESSIONS).unwrap().is_empty().unwrap());
         assert!(read.open_table(APP_PASSWORDS).unwrap().is_empty().unwrap());
         assert!(read.open_table(APP_PASSWORD_USES).unwrap().is_empty().unwrap());
+        assert!(read.open_table(FORWARDINGS).unwrap().is_empty().unwrap());
     }
 }

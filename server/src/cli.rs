@@ -1,5 +1,6 @@
 //! The command line.
 
+mod account;
 mod app_password;
 mod config;
 
@@ -283,6 +284,8 @@ pub(crate) enum AccountCommand {
         /// The further address
         address: Address,
     },
+    /// Have an account's mail sent on to other addresses, or no longer
+    Forward(account::Forward),
     /// No more login and sending; mail still arrives
     Disable {
         /// The account

@@ -186,6 +186,7 @@ fn account(command: AccountCommand) -> Request {
         AccountCommand::Operator { address, switch } => {
             Request::AccountOperator { address, operator: switch == Switch::On }
         }
+        AccountCommand::Forward(forward) => forward.request(),
         AccountCommand::Enable { address } => Request::AccountDisabled { address, disabled: false },
         AccountCommand::Add { .. }
         | AccountCommand::Passwd { .. }

@@ -158,9 +158,15 @@ fn accounts(list: &[AccountView]) -> String {
             (false, true) => "operator",
             (false, false) => "",
         };
-        vec![account.address.clone(), bytes(account.used), quota, state.to_owned(), account.addresses.join(", ")]
+        let forwards = match (account.forwards.is_empty(), account.keeps) {
+            (true, _) => String::new(),
+            (false, true) => format!("{} too", account.forwards.join(", ")),
+            (false, false) => account.forwards.join(", "),
+        };
+        let also = account.addresses.join(", ");
+        vec![account.address.clone(), bytes(account.used), quota, state.to_owned(), also, forwards]
     });
-    table(&["ACCOUNT", "USED", "QUOTA", "", "ALSO"], rows)
+    table(&["ACCOUNT", "USED", "QUOTA", "", "ALSO", "SENT ON TO"], rows)
 }
 
 fn aliases(list: &[AliasView]) -> String {

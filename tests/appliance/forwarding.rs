@@ -7,6 +7,7 @@ use crate::demo;
 
 const ALICE: &str = "alice@home.test";
 const CAROL: &str = "carol@home.test";
+const BOB: &str = "bob@world.test";
 
 fn alias(demo: &Demo, name: &str, target: &str) {
     demo.command("world.test").args(["alias", "add", name, target]).run();
@@ -34,6 +35,28 @@ fn a_forward_carries_a_reverse_path_and_a_seal_of_its_forwarder() {
     let story = demo.command("world.test").args(["trace", "out@world.test"]).run();
     assert!(story.output.contains("out@world.test sends it on with SRS0="), "{story}");
     assert!(story.output.contains("and vouches for what was found out here (ARC)."), "{story}");
+}
+
+#[test]
+fn an_account_has_its_mail_sent_on_into_the_world_and_keeps_a_copy() {
+    let demo = demo();
+    demo.command("world.test").args(["account", "forward", BOB, CAROL]).run();
+    demo.submission(ALICE).send(ALICE, &[BOB], &Letter::new(ALICE, BOB, "for both").bytes());
+    let away = demo.imap(CAROL).wait_for("INBOX", "Subject: for both");
+    let reverse_path = header(&away, "Return-Path").unwrap();
+    assert!(reverse_path.ends_with("=home.test=alice@world.test>"), "{reverse_path}");
+    demo.imap(BOB).wait_for("INBOX", "Subject: for both");
+    // It comes back, and stops there.
+    demo.command("home.test").args(["account", "forward", "--no-copy", CAROL, BOB]).run();
+    demo.submission(ALICE).send(ALICE, &[BOB], &Letter::new(ALICE, BOB, "round").bytes());
+    demo.imap(BOB).wait_for("INBOX", "Subject: round");
+    let report = demo.imap(ALICE).wait_for("INBOX", "multipart/report");
+    assert!(contains(&report, "5.4.6"), "{}", String::from_utf8_lossy(&report));
+    demo.command("world.test").args(["account", "forward", BOB, "--off"]).run();
+    let list = demo.command("world.test").args(["account", "list"]).run();
+    assert!(!list.output.contains(CAROL), "{list}");
+    let refused = demo.command("world.test").args(["account", "forward", BOB, "bob+x@world.test"]).run_any();
+    assert!(refused.status == 1 && refused.errors.contains("own address"), "{refused}");
 }
 
 #[test]

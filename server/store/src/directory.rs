@@ -6,8 +6,9 @@ use mailstead_migrations::{v1, v3};
 use redb::{ReadTransaction, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
+use crate::forwardings;
 use crate::record::{AccountRecord, decode};
-use crate::{AccountId, AppPasswordId, Store, StoreError, Timestamp};
+use crate::{AccountId, AppPasswordId, Forwarding, Store, StoreError, Timestamp};
 
 /// A domain whose mail is ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub struct Account {
     pub disabled: bool,
     /// It may govern the server.
     pub operator: bool,
+    /// Where it has its mail sent on to.
+    pub forwarding: Option<Forwarding>,
     /// Limit of the stored bytes, `None` for none.
     pub quota: Option<u64>,
     /// Bytes stored now.
@@ -298,6 +301,7 @@ fn account(transaction: &ReadTransaction, id: AccountId, bytes: &[u8]) -> Result
         addresses: record.addresses,
         disabled: record.disabled,
         operator: transaction.open_table(v3::OPERATORS)?.get(id.0)?.is_some(),
+        forwarding: forwardings::of(transaction, id)?,
         quota: record.quota,
         used: state.map_or(0, |(used, _)| used),
         created: record.created,

@@ -145,6 +145,7 @@ impl Change<'_> {
         self.write_side(v3::OPERATORS)?.remove(id.0)?;
         self.remove_sessions(id, None)?;
         self.remove_app_passwords(id)?;
+        self.remove_forwarding(id)?;
         for mailbox in self.mailboxes_of(id)? {
             let name = self.mailbox(mailbox)?.name;
             self.remove_mailbox(id, mailbox, &name)?;

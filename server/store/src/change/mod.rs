@@ -5,6 +5,7 @@ mod app_passwords;
 mod blobs;
 mod certificates;
 mod directory;
+mod forwardings;
 mod keys;
 mod mailboxes;
 mod messages;

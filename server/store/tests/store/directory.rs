@@ -120,6 +120,50 @@ async fn postmaster_and_abuse_lead_to_the_first_account_unless_somebody_has_them
     assert_eq!(route(&world, "postmaster@world.test"), ["not local"]);
 }
 
+async fn forward(world: &World, account: &str, to: &[&str], keep: bool) -> Result<(), StoreError> {
+    let to = to.iter().map(|target| address(target)).collect();
+    world.store.set_forwarding(&address(account), Some(Forwarding { to, keep })).await
+}
+
+#[tokio::test]
+async fn an_account_has_its_mail_sent_on_with_or_without_a_copy() {
+    let (world, alice) = World::with_alice().await;
+    let bob = world.account("bob@home.test").await;
+    world.store.add_address(&address("alice@home.test"), address("al@home.test")).await.unwrap();
+    forward(&world, "alice@home.test", &["alice@far.test", "bob@home.test"], true).await.unwrap();
+    for known in ["al@home.test", "alice+shop@home.test"] {
+        assert_eq!(route(&world, known), ["alice@home.test", "remote alice@far.test", "bob@home.test"], "{known}");
+    }
+    forward(&world, "alice@home.test", &["bob@home.test"], false).await.unwrap();
+    assert_eq!(route(&world, "alice@home.test"), ["bob@home.test"]);
+    for (account, may) in [(alice, true), (bob, false)] {
+        assert_eq!(world.store.may_send_as(account, &address("alice@home.test")).unwrap(), may, "{account}");
+    }
+    let known = world.store.account(alice).unwrap().unwrap().forwarding.unwrap();
+    assert_eq!((known.to, known.keep), (vec![address("bob@home.test")], false));
+    world.store.set_forwarding(&address("alice@home.test"), None).await.unwrap();
+    assert_eq!(route(&world, "alice@home.test"), ["alice@home.test"]);
+}
+
+#[tokio::test]
+async fn what_would_go_round_in_a_circle_stays_with_whom_it_was_for() {
+    let (world, _) = World::with_alice().await;
+    world.account("bob@home.test").await;
+    for own in ["Alice@home.test", "alice+tag@home.test"] {
+        let refused = forward(&world, "alice@home.test", &[own], true).await;
+        assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+    }
+    forward(&world, "alice@home.test", &["bob@home.test"], false).await.unwrap();
+    forward(&world, "bob@home.test", &["round@home.test"], false).await.unwrap();
+    alias(&world, "round@home.test", &["alice@home.test"]).await;
+    assert_eq!(route(&world, "alice@home.test"), ["alice@home.test"]);
+    assert_eq!(route(&world, "bob@home.test"), ["bob@home.test"]);
+    forward(&world, "bob@home.test", &["alice@home.test"], true).await.unwrap();
+    assert_eq!(route(&world, "alice@home.test"), ["bob@home.test"]);
+    world.store.remove_account(&address("bob@home.test")).await.unwrap();
+    assert_eq!(route(&world, "alice@home.test"), ["alice@home.test"], "nothing is lost when nobody is there any more");
+}
+
 #[tokio::test]
 async fn a_full_account_says_so() {
     let (world, alice) = World::with_alice().await;

@@ -3,6 +3,7 @@
 mod app_passwords;
 mod certificates;
 mod doctor;
+mod forwarding;
 mod keys;
 mod operator;
 mod protocol;

@@ -19,7 +19,7 @@ use super::protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
     SmarthostView, StatusView, StoryView,
 };
-use super::{app_passwords, certificates, reports, sts};
+use super::{app_passwords, certificates, forwarding, reports, sts};
 
 /// The most stories told at once: more is no answer to read.
 const MAX_STORIES: usize = 200;
@@ -97,6 +97,7 @@ impl Operator {
             | Request::AccountRemoveAddress { .. }
             | Request::AccountDisabled { .. }
             | Request::AccountOperator { .. }
+            | Request::AccountForward { .. }
             | Request::AccountRemove { .. } => self.account(request).await,
             Request::AppPasswordAdd { .. } | Request::AppPasswordList { .. } | Request::AppPasswordRemove { .. } => {
                 app_passwords::perform(&self.store, request).await
@@ -256,6 +257,7 @@ impl Operator {
                     false => format!("{address} no longer governs this server."),
                 })
             }
+            Request::AccountForward { address, to, keep } => forwarding::set(&self.store, &address, to, keep).await,
             Request::AccountRemove { address } => {
                 self.store.remove_account(&address).await?;
                 done(format!("The account {address} and all its mail are removed."))
@@ -365,7 +367,7 @@ fn not_running() -> StoreError {
     StoreError::Invalid("The server is not running, so nobody is locked out.".to_owned())
 }
 
-fn list(addresses: &[Address]) -> String {
+pub(super) fn list(addresses: &[Address]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -379,6 +381,8 @@ fn account_view(account: Account) -> AccountView {
         addresses: account.addresses.iter().map(ToString::to_string).collect(),
         disabled: account.disabled,
         operator: account.operator,
+        keeps: account.forwarding.as_ref().is_none_or(|forwarding| forwarding.keep),
+        forwards: account.forwarding.map_or_else(Vec::new, |known| known.to.iter().map(Address::to_string).collect()),
         used: account.used,
         quota: account.quota,
         created: time(account.created),

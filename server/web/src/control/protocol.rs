@@ -112,6 +112,15 @@ pub enum Request {
         /// It may govern the server when true.
         operator: bool,
     },
+    /// Have an account's mail sent on.
+    AccountForward {
+        /// The account.
+        address: Address,
+        /// Where to; nowhere when empty.
+        to: Vec<Address>,
+        /// It arrives in the account's own mailbox too.
+        keep: bool,
+    },
     /// Remove an account with all its mail.
     AccountRemove {
         /// The account.
@@ -343,6 +352,10 @@ pub struct AccountView {
     pub disabled: bool,
     /// It may govern the server.
     pub operator: bool,
+    /// Where its mail is sent on to.
+    pub forwards: Vec<String>,
+    /// Its mail stays in its own mailbox, perhaps besides.
+    pub keeps: bool,
     /// Bytes stored.
     pub used: u64,
     /// The most it may store, in bytes.
