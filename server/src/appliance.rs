@@ -112,6 +112,8 @@ pub(crate) struct Parts {
     pub dns_for_strangers: Arc<dyn Dns>,
     /// How its mail leaves.
     pub delivery: mailstead_outbound::Policy,
+    /// Where its name comes from.
+    pub naming: control::Naming,
 }
 
 impl Bound {
@@ -163,6 +165,7 @@ impl Bound {
             control::Operator::running(parts.store.clone(), Arc::clone(&gate), Arc::clone(&parts.dns), hostname)
                 .with_reporter(reporter)
                 .with_certificates(parts.keeper.clone())
+                .with_naming(parts.naming.clone())
                 .with_doctor(Arc::new(Doctor::new(patient, Arc::new(ThisHost))));
         tasks.spawn(control.run(operator.clone(), stopped.clone()));
         let house = House::new(&self.config, &self.listeners, &parts, gate, operator, stopped.clone())?;

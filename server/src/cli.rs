@@ -3,6 +3,7 @@
 mod account;
 mod app_password;
 mod config;
+mod setup;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,11 +14,13 @@ use mailstead_net::dns::Kind;
 
 pub(crate) use app_password::AppPasswordCommand;
 pub(crate) use config::ConfigCommand;
+pub(crate) use setup::Setup;
 
 const EXAMPLES: &str = "\
 Try it:
   mailstead demo                              a tiny internet on this machine, ready to play with
 Set it up:
+  mailstead setup                             leads through all of these
   mailstead config check                      is the configuration right?
   mailstead domain add example.org
   mailstead domain records example.org        what to publish in DNS
@@ -59,6 +62,8 @@ pub(crate) enum Command {
     Serve,
     /// Run a tiny internet on this machine: two servers, their DNS and ready accounts
     Demo(Demo),
+    /// Lead through the first steps: the server's name, the first domain, the first account
+    Setup(Setup),
     /// The domains whose mail is yours
     #[command(subcommand)]
     Domain(DomainCommand),

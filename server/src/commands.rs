@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use mailstead_message::Address;
 use mailstead_store::{Options, QueueAction, Smarthost, SmarthostTls};
@@ -19,6 +20,14 @@ const PASSWORD_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXY
 
 /// 20 of 54 characters are 115 bits: no one guesses that.
 const PASSWORD_LENGTH: usize = 20;
+
+/// What is said in front of a password that was made up.
+pub(crate) const PASSWORD_SHOWN: &str = "Its password, shown only now: ";
+
+/// A server that starts anew is back by then.
+const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks whether it is.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Carries out one command and prints what came of it. `hostname` is the configuration's, where that was read.
 ///
@@ -48,13 +57,13 @@ fn may_begin(command: &Command) -> bool {
 }
 
 /// A server, running or not: the user need not know.
-enum House {
+pub(crate) enum House {
     Running(Client),
     Stopped(Operator),
 }
 
 impl House {
-    async fn reach(data: &Path, may_begin: bool, hostname: Option<String>) -> Result<Self, String> {
+    pub(crate) async fn reach(data: &Path, may_begin: bool, hostname: Option<String>) -> Result<Self, String> {
         match Client::connect(data).await {
             Ok(client) => Ok(Self::Running(client)),
             Err(ControlError::NotRunning) if !may_begin && !holds_store(data) => Err(format!(
@@ -69,6 +78,29 @@ impl House {
         }
     }
 
+    /// Reaches a server again that starts anew under another name, or a stopped one at once.
+    pub(crate) async fn reach_again(data: &Path, hostname: &str) -> Result<Self, String> {
+        let until = tokio::time::Instant::now() + RESTART_PATIENCE;
+        loop {
+            let reached = Self::reach(data, true, None).await;
+            if let Ok(mut house) = reached
+                && let Ok(Response::Ok(Answer::Setup(view))) = house.ask(Request::Setup).await
+                && view.hostname.as_deref() == Some(hostname)
+            {
+                return Ok(house);
+            }
+            if tokio::time::Instant::now() > until {
+                return Err("the server did not come back under its new name: look at its log".to_owned());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Whether a server runs.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self, Self::Running(_))
+    }
+
     /// Before a password is asked for: nobody should type one in vain.
     async fn require_domain(&mut self, address: &Address) -> Result<(), String> {
         let wanted = address.domain().to_unicode();
@@ -81,7 +113,7 @@ impl House {
         }
     }
 
-    async fn ask(&mut self, request: Request) -> Result<Response, String> {
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Response, String> {
         match self {
             Self::Running(client) => client.ask(&request).await.map_err(|error| error.to_string()),
             Self::Stopped(operator) => Ok(operator.perform(request).await),
@@ -142,6 +174,7 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
         | Command::Status
         | Command::Serve
         | Command::Demo(_)
+        | Command::Setup(_)
         | Command::Config(_)
         | Command::Dns(_) => Request::Status,
     };
@@ -218,7 +251,7 @@ fn smarthost(command: SmarthostCommand) -> Result<Request, String> {
 }
 
 /// Asks on the terminal without echo (twice for a new one), or reads a line of standard input. Never an argument: others see those.
-fn ask_password(prompt: &str, twice: bool) -> Result<String, String> {
+pub(crate) fn ask_password(prompt: &str, twice: bool) -> Result<String, String> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         let mut line = String::new();
@@ -239,7 +272,7 @@ fn ask_password(prompt: &str, twice: bool) -> Result<String, String> {
     Ok(password)
 }
 
-fn generate_password() -> String {
+pub(crate) fn generate_password() -> String {
     use rand::seq::IndexedRandom;
     let mut rng = rand::rng();
     let letters = std::iter::repeat_with(|| PASSWORD_ALPHABET.choose(&mut rng).copied());

@@ -25,11 +25,13 @@ pub(crate) const DEFAULT_DATA: &str = "/var/lib/mailstead";
 /// The one line every configuration needs.
 const HOSTNAME_LINE: &str = "hostname = \"mail.example.org\"";
 
-/// The whole file. Every key has a default but `hostname`.
+/// The whole file. Every key has a default; without `hostname` the name is chosen while setting up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The server's own name, the one MX records and reverse DNS lead to.
+    /// The server's own name, the one MX records and reverse DNS lead to. Empty when the file names none: then it is
+    /// settled as soon as the store is open.
+    #[serde(default)]
     pub hostname: String,
     /// The data folder: store, packs, keys, control socket.
     #[serde(default = "default_data")]
@@ -279,6 +281,7 @@ impl Config {
         let wrong = |key: &str, what: &str| Err(ConfigError(format!("{key}: {what}")));
         match Domain::parse(&self.hostname) {
             Ok(name) if name.as_str().contains('.') => {}
+            _ if self.hostname.is_empty() => {}
             _ => return wrong("hostname", "write the server's full name, such as \"mail.example.org\""),
         }
         let zero = [
@@ -332,9 +335,6 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
         "invalid IP address syntax" => "write an address, such as \"192.0.2.1\" or \"2001:db8::1\"",
         message => message,
     };
-    if message == "missing field `hostname`" {
-        return format!("hostname is missing: begin the file with the server's full name, such as `{HOSTNAME_LINE}`");
-    }
     match (line, key) {
         (Some(line), Some(key)) if !message.contains(key) => format!("line {line}: {key}: {message}"),
         (Some(line), _) => format!("line {line}: {message}"),
@@ -399,7 +399,7 @@ mod tests {
             assert!(said.starts_with(words), "{lines}: {said}");
         }
         for nameless in ["", "data = \"/srv/mail\"\n"] {
-            assert!(refusal(nameless).starts_with("hostname is missing: "), "{}", refusal(nameless));
+            assert_eq!(Config::parse(nameless).unwrap().hostname, "", "it is chosen while setting up");
         }
     }
 

@@ -1,9 +1,10 @@
 //! `mailstead`: a whole mail server for one household in one binary.
 //!
 //! The composition root: the only place where all rooms meet. [`appliance`] puts them together, [`serve`] runs one for
-//! an operator, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a stopped one,
-//! [`names`] asks the DNS as the server would, [`doctor`] looks at the host. [`supervisor`] is what systemd hears of
-//! one, [`ownership`] what root leaves behind. [`certificates`] lends the store to whoever looks after certificates.
+//! an operator, [`setup`] makes one, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a
+//! stopped one, [`names`] asks the DNS as the server would, [`doctor`] looks at the host. [`supervisor`] is what systemd
+//! hears of one, [`ownership`] what root leaves behind. [`certificates`] lends the store to whoever looks after
+//! certificates.
 
 mod appliance;
 mod certificates;
@@ -12,11 +13,13 @@ mod commands;
 mod config;
 mod demo;
 mod doctor;
+mod hostname;
 mod logging;
 mod names;
 mod ownership;
 mod print;
 mod serve;
+mod setup;
 mod supervisor;
 
 use std::path::{Path, PathBuf};
@@ -68,6 +71,16 @@ fn carry_out(cli: Cli) -> Result<(), String> {
             let config = load(cli.config.as_deref(), cli.data)?;
             runtime()?.block_on(names::run(command, &config, cli.json))
         }
+        Command::Setup(options) => {
+            let config = match (&cli.config, cli.data) {
+                (None, Some(data)) => Config::for_host("", data),
+                (path, data) => load(path.as_deref(), data)?,
+            };
+            let data = config.data.clone();
+            let done = runtime()?.block_on(setup::run(options, config, cli.json));
+            ownership::hand_over(&data);
+            done
+        }
         Command::Config(ConfigCommand::Check) => check(cli.config.as_deref(), cli.data, cli.json),
         Command::Config(ConfigCommand::Example) => {
             print::out(include_str!("../mailstead.example.toml"));
@@ -82,7 +95,7 @@ fn carry_out(cli: Cli) -> Result<(), String> {
                 (Some(data), None) => (data, None),
                 (data, path) => {
                     let config = load(path.as_deref(), data)?;
-                    (config.data, Some(config.hostname))
+                    (config.data, Some(config.hostname).filter(|name| !name.is_empty()))
                 }
             };
             let done = runtime()?.block_on(commands::run(command, &data, hostname, cli.json));

@@ -13,6 +13,8 @@ use mailstead_web::control::{
 };
 use serde_json::{Value, json};
 
+use crate::commands::PASSWORD_SHOWN;
+
 /// Prints to standard output; a reader that went away is no error.
 pub(crate) fn out(text: &str) {
     let mut out = std::io::stdout().lock();
@@ -69,6 +71,8 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Sentences(list) => json!(list),
         Answer::Certificates(list) => json!(list),
         Answer::Examination(found) => with_light(found),
+        Answer::Setup(view) => json!(view),
+        Answer::SetupLink(link) => json!(link),
         Answer::Status(status) => json!(status),
     }
 }
@@ -76,7 +80,7 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
 fn human(answer: &Answer, generated: Option<&str>) -> String {
     match answer {
         Answer::Done(sentence) => match generated {
-            Some(password) => format!("{sentence}\nIts password, shown only now: {password}"),
+            Some(password) => format!("{sentence}\n{PASSWORD_SHOWN}{password}"),
             None => sentence.clone(),
         },
         Answer::Domains(list) => domains(list),
@@ -97,6 +101,8 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Sentences(list) => list.iter().map(|sentence| printable(sentence) + "\n").collect(),
         Answer::Certificates(list) => certificates(list),
         Answer::Examination(found) => doctor::examination(found),
+        // `mailstead setup` tells these itself.
+        Answer::Setup(_) | Answer::SetupLink(_) => String::new(),
         Answer::Status(status) => self::status(status),
     }
 }

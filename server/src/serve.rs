@@ -8,12 +8,13 @@ use mailstead_net::dns::{Chooser, Dns};
 use mailstead_net::{Certificates, ClientTls};
 use mailstead_outbound::Schedule;
 use mailstead_store::{Options, Store};
+use mailstead_web::control::Naming;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::appliance::{Bound, Parts, own_addresses};
 use crate::certificates;
 use crate::config::Config;
-use crate::supervisor;
+use crate::{hostname, supervisor};
 
 /// Runs until SIGTERM, SIGINT or Ctrl-C. SIGHUP reads the certificate files again.
 ///
@@ -21,10 +22,22 @@ use crate::supervisor;
 /// A sentence for the operator when it can't start.
 pub(crate) async fn run(config: Config) -> Result<(), String> {
     // From the first moment on: whoever starts a server may stop it before it is ready.
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     supervisor::status("Opening the store");
     // The store's lock before the ports: started twice, it must blame itself and not another program.
     let store = open_store(&config.data, Options::default())?;
+    while serve(&config, &store, &mut signals).await? == Told::Renamed {
+        tracing::info!("starting anew under another name");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// One appliance from start to end, under the name the server has now.
+async fn serve(config: &Config, store: &Store, signals: &mut Signals) -> Result<Told, String> {
+    let mut config = config.clone();
+    let naming = Naming { fixed: hostname::settle(&mut config, store)?, renamed: Some(Arc::default()) };
+    let store = store.clone();
     let bound = Bound::bind(config.clone())?;
     // Before the first letter: what is not signed is not trusted. It is no reason to keep people from their mail, and is
     // tried again.
@@ -42,7 +55,9 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
         dns,
         dns_for_strangers,
         delivery: delivery(&config, ClientTls::verifying(&[]).map_err(|error| error.to_string())?)?,
+        naming: naming.clone(),
     };
+    hint_at_setup(&parts.store)?;
     let mut running = bound.start(parts)?;
     let beating = tokio::spawn(supervisor::beat(running.store().clone()));
     tracing::info!(
@@ -53,12 +68,13 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     );
     supervisor::ready(&format!("Serving mail as {}", config.hostname));
     let ended = tokio::select! {
-        () = until_told_to_stop(signals, &config, &certificates) => {
+        told = until_told(signals, &config, &certificates, &naming) => {
             tracing::info!("stopping: sessions and deliveries under way may finish");
-            supervisor::stopping("Stopping: sessions and deliveries under way may finish");
+            if told == Told::Stop {
+                supervisor::stopping("Stopping: sessions and deliveries under way may finish");
+            }
             running.stop().await;
-            tracing::info!("stopped");
-            Ok(())
+            Ok(told)
         }
         // What has failed can't be mended from within; whoever supervises the process starts it anew.
         sentence = running.failed() => {
@@ -70,6 +86,17 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     };
     beating.abort();
     ended
+}
+
+/// A server nobody governs says how that begins.
+fn hint_at_setup(store: &Store) -> Result<(), String> {
+    if !store.has_operator().map_err(|error| error.to_string())? {
+        tracing::warn!(
+            "nobody governs this server yet: `mailstead setup` on this machine sets it up, `mailstead setup --link` \
+             prints a link that does it in a browser"
+        );
+    }
+    Ok(())
 }
 
 /// Opens a store and puts what went wrong into a sentence that names the folder.
@@ -116,7 +143,16 @@ impl Signals {
     }
 }
 
-async fn until_told_to_stop(mut signals: Signals, config: &Config, certificates: &Certificates) {
+/// Why an appliance ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// For good.
+    Stop,
+    /// To start anew under another name.
+    Renamed,
+}
+
+async fn until_told(signals: &mut Signals, config: &Config, certificates: &Certificates, naming: &Naming) -> Told {
     let mut watched = config.tls.as_ref().map(|files| {
         let files = Files { chain: files.certificate.clone(), key: files.key.clone() };
         Watched::new(files, certificates.clone())
@@ -129,13 +165,21 @@ async fn until_told_to_stop(mut signals: Signals, config: &Config, certificates:
             }
         };
         tokio::select! {
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
+            _ = signals.terminate.recv() => return Told::Stop,
+            _ = signals.interrupt.recv() => return Told::Stop,
+            () = renamed(naming) => return Told::Renamed,
             () = change => {}
             _ = signals.hangup.recv() => match &mut watched {
                 Some(watched) => watched.read_now(),
                 None => tracing::info!("nothing to read again: no certificate files are configured"),
             }
         }
+    }
+}
+
+async fn renamed(naming: &Naming) {
+    match &naming.renamed {
+        Some(renamed) => renamed.notified().await,
+        None => std::future::pending().await,
     }
 }

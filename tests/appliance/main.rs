@@ -21,6 +21,7 @@ mod names;
 mod postfix;
 mod referees;
 mod reports;
+mod setup;
 mod signing;
 mod tls_policy;
 mod web;

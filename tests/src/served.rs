@@ -105,6 +105,13 @@ impl Served {
         std::fs::write(&file, text.replace(&own, &format!("{own}, \"{address}:25\""))).unwrap();
     }
 
+    /// Takes its host name out of the configuration: it is to be chosen while setting up.
+    pub fn unname(&self) {
+        let file = self.folder.path().join("mailstead.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace(&format!("hostname = \"{HOST}\"\n"), "")).unwrap();
+    }
+
     /// Adds these lines to its configuration, from the next start on.
     pub fn configure(&self, further: &str) {
         let file = self.folder.path().join("mailstead.toml");

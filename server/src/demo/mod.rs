@@ -29,6 +29,7 @@ use crate::config::{Config, Doctor, Listen};
 use crate::serve::{delivery, holds_store, open_store};
 use ca::Authority;
 use dns::{MailDomain, NameServer};
+use mailstead_web::control::Naming;
 
 /// The demo's servers: domain, accounts; each also has an operator, `postmaster`.
 const SERVERS: [(&str, &[&str]); 2] = [("home.test", &["alice", "carol"]), ("world.test", &["bob"])];
@@ -193,6 +194,7 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
                 own_addresses: Vec::new(),
                 ..delivery(&config, verified)?
             },
+            naming: Naming { fixed: true, renamed: None },
         };
         servers.push(bound.start(parts)?);
     }

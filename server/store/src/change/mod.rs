@@ -15,6 +15,7 @@ mod queue;
 mod reports;
 mod senders;
 mod sessions;
+mod setup;
 mod stories;
 pub(crate) mod tallies;
 mod verdicts;

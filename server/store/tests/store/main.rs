@@ -15,6 +15,7 @@ mod policies;
 mod queue;
 mod reports;
 mod senders;
+mod setup;
 mod stories;
 mod tallies;
 mod verdicts;

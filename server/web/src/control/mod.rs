@@ -8,6 +8,7 @@ mod keys;
 mod operator;
 mod protocol;
 mod reports;
+mod setup;
 mod socket;
 mod sts;
 
@@ -15,7 +16,8 @@ pub use app_passwords::{AppPasswordView, NewAppPassword};
 pub use operator::Operator;
 pub use protocol::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView,
-    QueueView, RecipientView, RecordView, ReportDetail, ReportView, Request, Response, SmarthostView, StatusView,
-    StoryView,
+    QueueView, RecipientView, RecordView, ReportDetail, ReportView, Request, Response, SetupLinkView, SetupView,
+    SmarthostView, StatusView, StoryView,
 };
+pub use setup::Naming;
 pub use socket::{Client, ControlError, SOCKET_NAME, Server};

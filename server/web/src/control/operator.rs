@@ -19,6 +19,7 @@ use super::protocol::{
     AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
     SmarthostView, StatusView, StoryView,
 };
+use super::setup::Naming;
 use super::{app_passwords, certificates, forwarding, reports, sts};
 
 /// The most stories told at once: more is no answer to read.
@@ -38,6 +39,7 @@ pub struct Operator {
     pub(super) reporter: Option<Arc<Reporter>>,
     pub(super) certificates: Option<Keeper>,
     pub(super) doctor: Option<Arc<Doctor>>,
+    pub(super) naming: Naming,
 }
 
 impl Operator {
@@ -49,7 +51,10 @@ impl Operator {
 
     /// On a stopped server's store. `hostname` is our host name, where it is known.
     pub fn stopped(store: Store, hostname: Option<String>) -> Self {
-        Self { store, running: None, names: None, hostname, reporter: None, certificates: None, doctor: None }
+        let naming = Naming { fixed: hostname.is_some(), renamed: None };
+        let chosen = || store.hostname().ok().flatten().map(|name| name.to_string());
+        let hostname = hostname.or_else(chosen);
+        Self { store, running: None, names: None, hostname, reporter: None, certificates: None, doctor: None, naming }
     }
 
     /// With one that sends the reports we owe.
@@ -68,6 +73,12 @@ impl Operator {
     #[must_use]
     pub fn with_doctor(self, doctor: Arc<Doctor>) -> Self {
         Self { doctor: Some(doctor), ..self }
+    }
+
+    /// With what is known of where the host name comes from.
+    #[must_use]
+    pub fn with_naming(self, naming: Naming) -> Self {
+        Self { naming, ..self }
     }
 
     /// Carries out one request.
@@ -172,6 +183,9 @@ impl Operator {
             }
             Request::CertificateRenew { name } => certificates::renew(self.certificates.as_ref(), name.as_deref()),
             Request::Doctor => self.examine().await,
+            Request::Setup | Request::SetupLink | Request::SetupHostname { .. } | Request::SetupOperator { .. } => {
+                self.set_up(request).await
+            }
             Request::Status => self.status(),
         }
     }
@@ -356,7 +370,7 @@ pub(super) fn done(sentence: String) -> Result<Answer, StoreError> {
     Ok(Answer::Done(sentence))
 }
 
-fn check_password(password: &str) -> Result<(), StoreError> {
+pub(super) fn check_password(password: &str) -> Result<(), StoreError> {
     if password.chars().count() < MIN_PASSWORD {
         return Err(StoreError::Invalid(format!("a password needs at least {MIN_PASSWORD} characters")));
     }

@@ -236,6 +236,22 @@ pub enum Request {
     },
     /// What keeps the host from sending, receiving and proving who it is.
     Doctor,
+    /// How far the server is set up.
+    Setup,
+    /// Make a new one-time link for setting it up at the web.
+    SetupLink,
+    /// Choose the host name, where the configuration file names none.
+    SetupHostname {
+        /// The name.
+        hostname: Domain,
+    },
+    /// End setting up: make the account that governs the server, or take one that is there.
+    SetupOperator {
+        /// The account.
+        address: Address,
+        /// Its password, if it is new.
+        password: Option<String>,
+    },
     /// How it goes.
     Status,
 }
@@ -290,6 +306,10 @@ pub enum Answer {
     Certificates(Vec<CertificateView>),
     /// What the doctor found.
     Examination(Examination),
+    /// How far the server is set up.
+    Setup(SetupView),
+    /// A new set-up link.
+    SetupLink(SetupLinkView),
     /// How it goes.
     Status(StatusView),
 }
@@ -531,6 +551,32 @@ pub enum CertificateSource {
     Given,
     /// There is none of its own: the mail host's is shown.
     None,
+}
+
+/// How far the server is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetupView {
+    /// Somebody governs it.
+    pub done: bool,
+    /// Its host name, where one is known.
+    pub hostname: Option<String>,
+    /// The configuration file says so, which alone can change it.
+    pub hostname_fixed: bool,
+    /// Somebody has decided on it; otherwise it is only what the machine calls itself.
+    pub hostname_chosen: bool,
+    /// Its domains.
+    pub domains: Vec<String>,
+    /// Its accounts.
+    pub accounts: Vec<String>,
+}
+
+/// A new set-up link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetupLinkView {
+    /// What stands behind `/setup/` in it.
+    pub token: String,
+    /// When it ends.
+    pub expires: String,
 }
 
 /// How it goes.
