@@ -31,7 +31,7 @@ pub(crate) async fn run(options: Setup, config: Config, json: bool) -> Result<()
         print::out("This server is set up already. `mailstead account list` shows who governs it.");
         return Ok(());
     }
-    print::out("This sets your mail server up in three steps. Ctrl-C ends it; the next run goes on from there.\n");
+    print::out("This sets your mail server up in three steps. Ctrl-C ends it; the next run goes on from there.");
     let hostname = host_name(&mut house, &view, &own).await?;
     // A running server starts anew under a new name.
     if view.hostname.as_deref() != Some(&hostname) {
@@ -73,7 +73,7 @@ async fn host_name(house: &mut House, view: &SetupView, own: &[IpAddr]) -> Resul
     );
     if let Some(name) = view.hostname.as_ref().filter(|_| view.hostname_fixed) {
         print::out(&format!("   The configuration file says it: {name}."));
-        print::out(&format!("   {}\n", sentence(name, &leads(name, own).await, own)));
+        print::out(&format!("   {}", sentence(name, &leads(name, own).await, own)));
         return Ok(name.clone());
     }
     let proposed = view.hostname.clone().filter(|name| !name.ends_with(".invalid"));
@@ -84,7 +84,7 @@ async fn host_name(house: &mut House, view: &SetupView, own: &[IpAddr]) -> Resul
             continue;
         };
         told(house, Request::SetupHostname { hostname: name.clone() }).await?;
-        print::out(&format!("   {}\n", sentence(name.as_str(), &leads(name.as_str(), own).await, own)));
+        print::out(&format!("   {}", sentence(name.as_str(), &leads(name.as_str(), own).await, own)));
         return Ok(name.to_string());
     }
 }
@@ -109,9 +109,9 @@ pub(crate) fn sentence(name: &str, leads: &Leads, own: &[IpAddr]) -> String {
 }
 
 async fn first_domain(house: &mut House, view: &SetupView, hostname: &str) -> Result<String, String> {
-    print::out("2. The domain whose mail it takes: what stands behind the @ in your address.");
+    print::out("\n2. The domain whose mail it takes: what stands behind the @ in your address.");
     if let Some(domain) = view.domains.first() {
-        print::out(&format!("   It has {} already.\n", view.domains.join(", ")));
+        print::out(&format!("   It has {} already.", view.domains.join(", ")));
         return Ok(domain.clone());
     }
     let parent = hostname.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
@@ -122,17 +122,14 @@ async fn first_domain(house: &mut House, view: &SetupView, hostname: &str) -> Re
             continue;
         };
         match told(house, Request::DomainAdd { domain: domain.clone() }).await {
-            Ok(()) => {
-                print::out("");
-                return Ok(domain.to_unicode());
-            }
+            Ok(()) => return Ok(domain.to_unicode()),
             Err(sentence) => print::out(&format!("   {sentence}")),
         }
     }
 }
 
 async fn first_account(house: &mut House, view: &SetupView, domain: &str) -> Result<(), String> {
-    print::out("3. Your own address: your mailbox, and the account that governs this server at the web.");
+    print::out("\n3. Your own address: your mailbox, and the account that governs this server at the web.");
     if !view.accounts.is_empty() {
         print::out(&format!("   There are {}: one of them, or a new one.", view.accounts.join(", ")));
     }

@@ -54,10 +54,15 @@ impl Store {
     /// anything afterwards. Whoever calls it has made sure that the account is its owner's, if it is there already.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] once somebody governs the server, and what [`Store::add_account`] says.
-    pub async fn set_up_operator(&self, address: &Address, password: &str) -> Result<AccountId, StoreError> {
-        let (address, password) = (address.clone(), self.passwords().make(password).await?);
-        self.add(0, move |change| change.set_up_operator(&address, &password)).await
+    /// [`StoreError::Invalid`] once somebody governs the server, [`StoreError::NotFound`] for a new account without a
+    /// password, and what [`Store::add_account`] says.
+    pub async fn set_up_operator(&self, address: &Address, password: Option<&str>) -> Result<AccountId, StoreError> {
+        let password = match password {
+            Some(password) => Some(self.passwords().make(password).await?),
+            None => None,
+        };
+        let address = address.clone();
+        self.add(0, move |change| change.set_up_operator(&address, password.as_deref())).await
     }
 
     /// The host name chosen while setting up, for a configuration that names none.

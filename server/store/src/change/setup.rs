@@ -17,12 +17,16 @@ impl Change<'_> {
         Ok(())
     }
 
-    pub(crate) fn set_up_operator(&mut self, address: &Address, password: &str) -> Result<AccountId, StoreError> {
+    pub(crate) fn set_up_operator(
+        &mut self,
+        address: &Address,
+        password: Option<&str>,
+    ) -> Result<AccountId, StoreError> {
         self.refuse_second_setup()?;
-        let id = match self.login(address) {
-            Ok((id, _)) => id,
-            Err(StoreError::NotFound(_)) => self.add_account(address, password, None)?,
-            Err(error) => return Err(error),
+        let id = match (self.login(address), password) {
+            (Ok((id, _)), _) => id,
+            (Err(StoreError::NotFound(_)), Some(password)) => self.add_account(address, password, None)?,
+            (Err(error), _) => return Err(error),
         };
         self.write_side(v3::OPERATORS)?.insert(id.0, ())?;
         self.write().settings.remove(SETUP_LINK)?;

@@ -20,13 +20,13 @@ async fn only_the_latest_link_opens_the_set_up_and_none_once_somebody_governs() 
     });
     assert!(world.store.opens_setup(&second).unwrap());
     let alice = address("alice@home.test");
-    let id = world.store.set_up_operator(&alice, "alice-password").await.unwrap();
+    let id = world.store.set_up_operator(&alice, Some("alice-password")).await.unwrap();
     assert!(world.store.is_operator(id).unwrap());
     assert!(world.store.authenticate("alice@home.test", "alice-password").await.unwrap().is_some());
     assert!(!world.store.opens_setup(&second).unwrap());
     for refused in [
         world.store.new_setup_link().await.map(|_| ()),
-        world.store.set_up_operator(&address("mallory@home.test"), "mallory-password").await.map(|_| ()),
+        world.store.set_up_operator(&address("mallory@home.test"), Some("mallory-password")).await.map(|_| ()),
     ] {
         assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     }
@@ -38,7 +38,7 @@ async fn an_account_that_is_there_becomes_the_operator_with_the_password_it_has(
     let world = World::new(options()).await;
     let alice = address("alice@home.test");
     let id = world.store.add_account(alice.clone(), "alice-password", None).await.unwrap();
-    assert_eq!(world.store.set_up_operator(&alice, "other-password").await.unwrap(), id);
+    assert_eq!(world.store.set_up_operator(&alice, Some("other-password")).await.unwrap(), id);
     assert!(world.store.authenticate("alice@home.test", "alice-password").await.unwrap().is_some());
     assert!(world.store.authenticate("alice@home.test", "other-password").await.unwrap().is_none());
 }

@@ -76,7 +76,7 @@ impl Operator {
             None if !is_there => return Err(StoreError::Invalid("a new account needs a password".to_owned())),
             _ => {}
         }
-        self.store.set_up_operator(&address, password.as_deref().unwrap_or_default()).await?;
+        self.store.set_up_operator(&address, password.as_deref()).await?;
         done(match is_there {
             true => format!("{address} may govern this server at the web, with the password it has."),
             false => format!("The account {address} is ready, and may govern this server at the web."),
