@@ -386,8 +386,20 @@ END
         say "Mailstead is up to date and stopped, as it was. Start it:  systemctl start mailstead"
     else
         say "Mailstead runs. Open this address in your browser:"
-        say "  $("$program" setup --link 2>/dev/null || say "https://$hostname/")"
+        say_address
     fi
+}
+
+# Once, until somebody governs the server, it is a link that leads through the set-up.
+say_address() {
+    remarks=$(mktemp)
+    if link=$("$program" setup --link 2>"$remarks"); then
+        say "  $link"
+        cat "$remarks"
+    else
+        say "  https://$hostname/"
+    fi
+    rm -f "$remarks"
 }
 
 install_it() {

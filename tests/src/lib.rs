@@ -13,6 +13,7 @@
 
 pub mod bind;
 pub mod browser;
+pub mod debian;
 pub mod demo;
 pub mod dovecot;
 pub mod imap;
@@ -32,6 +33,7 @@ pub mod wire;
 
 pub use bind::{Bind, Signed};
 pub use browser::Browser;
+pub use debian::Debian;
 pub use demo::{Account, Demo, Server};
 pub use dovecot::Dovecot;
 pub use imap::Imap;

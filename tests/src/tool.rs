@@ -35,7 +35,12 @@ impl Tool {
     /// A program found by name in `PATH`, or by path.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let name = program.as_ref().to_string_lossy().into_owned();
-        Self { name, command: Command::new(program), input: Vec::new(), patience: PATIENCE }
+        Self::of(&name, Command::new(program))
+    }
+
+    /// A command that is half put together already, by its name in messages.
+    pub fn of(name: &str, command: Command) -> Self {
+        Self { name: name.to_owned(), command, input: Vec::new(), patience: PATIENCE }
     }
 
     /// One argument.
