@@ -17,6 +17,8 @@
 //! * **Like with like:** Debian's Postfix neither judges nor signs, so Mailstead does neither beside it. What that costs is
 //!   measured by itself, Mailstead beside Mailstead: all checks (SPF, DKIM, DMARC, ARC, reverse DNS) of letters with a
 //!   right signature, over a local resolver (unbound) whose answers are soon known; and both signatures of a submission.
+//! * **The web** is measured while 64 sessions deliver: how long the operator's overview takes, over a connection that is
+//!   kept.
 //! * **Memory** is the resident set of Mailstead's one process, and the sum of the proportional sets of all processes of
 //!   the others.
 
@@ -25,6 +27,7 @@
 mod contestant;
 mod delivery;
 mod machine;
+mod pages;
 mod price;
 mod reading;
 mod table;
@@ -45,12 +48,18 @@ struct Wish {
     turns: usize,
     /// Messages in the mailbox that is read.
     messages: usize,
+    /// Nothing but the web is measured.
+    web_alone: bool,
 }
 
 fn main() {
     let wish = wish();
     let binary = wish.binary.clone().unwrap_or_else(build);
     let mut table = Table::default();
+    if wish.web_alone {
+        pages::measure(&binary, &wish, &mut table);
+        return println!("{}\n{table}", machine::describe());
+    }
     eprintln!("Starting both sides …");
     let pair = Pair::start(&binary);
     let idle = pair.memory();
@@ -62,22 +71,24 @@ fn main() {
     table.memory("after the reading", &pair.memory());
     drop(pair);
     price::measure(&binary, &wish, &mut table);
+    pages::measure(&binary, &wish, &mut table);
     table.start_up(&contestant::start_up_times(&binary));
     table.binary_size(std::fs::metadata(&binary).map(|m| m.len()).unwrap_or(0));
     println!("{}\n{table}", machine::describe());
 }
 
 fn wish() -> Wish {
-    let mut wish = Wish { binary: None, span: Duration::from_secs(4), turns: 3, messages: 10_000 };
+    let mut wish = Wish { binary: None, span: Duration::from_secs(4), turns: 3, messages: 10_000, web_alone: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => wish = Wish { span: Duration::from_secs(1), turns: 1, messages: 1_000, ..wish },
+            "--web" => wish.web_alone = true,
             "--binary" => wish.binary = arguments.next().map(PathBuf::from),
             "--turns" => wish.turns = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(wish.turns),
             _ => {
                 eprintln!(
-                    "usage: bench [--quick] [--turns N] [--binary PATH]\n\nPATH is a release build of mailstead; without it one is built."
+                    "usage: bench [--quick] [--web] [--turns N] [--binary PATH]\n\nWith --web the web alone is measured. PATH is a release build of mailstead; without it one is built."
                 );
                 std::process::exit(2);
             }

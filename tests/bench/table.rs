@@ -71,6 +71,20 @@ impl Table {
         );
     }
 
+    /// Milliseconds of a page; less is better.
+    pub(crate) fn page(&mut self, what: &str, mut times: Vec<Duration>) {
+        times.sort();
+        let slowest = times.last().copied().unwrap_or_default();
+        let shown = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
+        let (median, slowest) = (shown(middle(times)), shown(slowest));
+        self.line(
+            format!("{what}, ms at the median (slowest)"),
+            format!("{median} ({slowest})"),
+            "–".into(),
+            "–".into(),
+        );
+    }
+
     /// The release binary.
     pub(crate) fn binary_size(&mut self, bytes: u64) {
         self.line("release binary, MB".into(), format!("{:.1}", bytes as f64 / 1e6), "–".into(), "–".into());
@@ -85,6 +99,9 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| | Mailstead | Postfix + Dovecot | better by |\n|---|---:|---:|---:|")?;
         self.lines.iter().try_for_each(|line| writeln!(f, "| {} |", line.join(" | ")))?;
+        if self.prices.is_empty() {
+            return Ok(());
+        }
         writeln!(f, "\n| price of | with | without | costs |\n|---|---:|---:|---:|")?;
         self.prices.iter().try_for_each(|line| writeln!(f, "| {} |", line.join(" | ")))
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::{Imap, Smtp, Tool, Wire};
+use crate::{Http, Imap, Smtp, Tool, Wire};
 
 /// A demo must be ready within this time, even unoptimised on a machine busy with other tests.
 const READY: Duration = Duration::from_secs(60);
@@ -133,6 +133,13 @@ impl Demo {
         let mut imap = Imap::connect_tls(server.ports.imaps, &server.host, &self.world.ca);
         imap.login(address, &self.account(address).password);
         imap
+    }
+
+    /// A connection to the web of that domain's appliance.
+    #[track_caller]
+    pub fn web(&self, domain: &str) -> Http {
+        let server = self.server(domain);
+        Http::new(Wire::connect_tls(server.ports.https, &server.host, &self.world.ca), &server.host)
     }
 
     /// A session of submission over TLS, logged in.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::Wire;
 use crate::process::{Process, free_port};
+use crate::{Http, Wire};
 
 /// Starting takes under a second on a machine that does nothing else.
 const READY: Duration = Duration::from_secs(60);
@@ -116,23 +116,10 @@ impl Driver {
     /// One request on a connection of its own.
     fn exchange(&self, method: &str, path: &str, body: &Value) -> std::io::Result<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut wire = Wire::connect_from(std::net::Ipv4Addr::LOCALHOST, self.port)?;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n",
-            self.port,
-            body.len()
-        );
-        wire.try_send(head.as_bytes())?;
-        wire.try_send(body.as_bytes())?;
-        let mut length = 0;
-        while let Some(line) = wire.try_read_line()?.filter(|line| !line.is_empty()) {
-            let line = String::from_utf8_lossy(&line).to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().map_err(std::io::Error::other)?;
-            }
-        }
-        Ok(serde_json::from_slice(&wire.try_read_exact(length)?)?)
+        let wire = Wire::connect_from(std::net::Ipv4Addr::LOCALHOST, self.port)?;
+        let headers = [("Content-Type", "application/json"), ("Connection", "close")];
+        let mut http = Http::new(wire, &format!("127.0.0.1:{}", self.port));
+        Ok(serde_json::from_slice(&http.request(method, path, &headers, body.as_bytes())?.body)?)
     }
 }
 
