@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use mailstead_net::sasl::Bindings;
 use mailstead_net::{Certificates, Stream, stopped};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
@@ -38,8 +39,9 @@ impl Connection {
         Self { stream: Some(stream), framer: Framer::default(), out: Vec::new(), shutdown }
     }
 
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.tls().is_some())
+    /// What a login can be bound to; `None` without TLS.
+    pub(crate) fn bindings(&self) -> Option<Bindings> {
+        self.stream.as_ref()?.tls().map(|tls| tls.bindings.clone())
     }
 
     /// True when the server goes down.

@@ -33,8 +33,11 @@ pub async fn serve(
         Err(error) => return tracing::debug!(peer = %peer.remote, %error, "no TLS"),
     };
     let mut connection = Connection::new(stream, shutdown);
-    let mut session = Session { config, store, gate, peer, state: State::NotAuthenticated, failures: 0 };
-    let capabilities = commands::capabilities(&session, &connection);
+    let mut session = Session { config, store, gate, peer, offer: None, state: State::NotAuthenticated, failures: 0 };
+    if let Some(bindings) = connection.bindings() {
+        session.offer_logins(bindings);
+    }
+    let capabilities = commands::capabilities(&session);
     connection.untagged(&format!("OK [CAPABILITY {capabilities}] {} Mailstead ready", session.config.hostname));
     let ended = converse(&mut session, &mut connection).await;
     session.deselect();

@@ -6,7 +6,7 @@ use mailstead_auth::check;
 use mailstead_message::{Address, TraceId, header};
 use mailstead_net::{BoxFuture, Gate};
 use mailstead_smtp::Reply;
-use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
+use mailstead_smtp::server::{Admitted, Body, Claim, Client, Envelope, Handler, MailFrom, RcptTo};
 use mailstead_store::Store;
 
 use crate::{Checks, Edited, Judgement, Letter, Policy, Reception, Refusal, Relay};
@@ -85,7 +85,7 @@ impl Handler for Exchange {
         self.reception.trace()
     }
 
-    fn authenticate<'a>(&'a self, _: &'a Client, _: Credentials) -> BoxFuture<'a, Result<Identity, Reply>> {
+    fn authenticate<'a>(&'a self, _: &'a Client, _: Claim) -> BoxFuture<'a, Result<Admitted, Reply>> {
         Box::pin(async { Err(Reply::new(502, (5, 5, 1), "there is no login on this port, use submission")) })
     }
 

@@ -137,6 +137,7 @@ fn led_to(lead: &Lead) -> Vec<Address> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use mailstead_net::sasl::Bindings;
     use mailstead_net::{Peer, TlsInfo};
     use mailstead_smtp::server::Identity;
     use mailstead_store::NewRecipient;
@@ -163,7 +164,12 @@ mod tests {
             visit(&client, &from("bob@world.test")),
             "mx.world.test [192.0.2.7] came without TLS with mail from <bob@world.test>"
         );
-        client.tls = Some(TlsInfo { version: "TLSv1.3".into(), cipher: "TLS_X".into(), server_name: None });
+        client.tls = Some(TlsInfo {
+            version: "TLSv1.3".into(),
+            cipher: "TLS_X".into(),
+            server_name: None,
+            bindings: Bindings::default(),
+        });
         client.identity = Some(Identity { account: 1, address: address("alice@home.test") });
         assert_eq!(
             visit(&client, &from("")),

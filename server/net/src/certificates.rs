@@ -120,6 +120,7 @@ impl Certificates {
     pub fn replace(&self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), TlsError> {
         let key = Arc::new(certified(chain, key)?);
         self.shown.write().fallback = key;
+        self.forget_tickets();
         Ok(())
     }
 
@@ -135,12 +136,25 @@ impl Certificates {
     ) -> Result<(), TlsError> {
         let key = Arc::new(certified(chain, key)?);
         self.shown.write().named.insert(name.to_ascii_lowercase(), key);
+        self.forget_tickets();
         Ok(())
     }
 
     /// `name` has no certificate of its own any more.
     pub fn withdraw(&self, name: &str) {
         self.shown.write().named.remove(&name.to_ascii_lowercase());
+        self.forget_tickets();
+    }
+
+    /// No session begun under another certificate is taken up again: a login may be bound to the one it was begun with.
+    fn forget_tickets(&self) {
+        self.configs.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The certificate shown to those who ask for this name, or for none.
+    pub(crate) fn shown_to(&self, name: Option<&str>) -> Option<CertificateDer<'static>> {
+        let table = self.shown.read();
+        name.and_then(|name| table.named.get(name)).unwrap_or(&table.fallback).cert.first().cloned()
     }
 
     /// The chain shown to everybody who asks for no name that has a certificate of its own.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::certificates::ACME_TLS;
+use crate::sasl::Bindings;
 use crate::{Certificates, ClientTls, Flaw, Look, TlsFault};
 
 /// A handshake takes two round trips; a peer that needs longer than this is not coming.
@@ -32,6 +33,8 @@ pub struct TlsInfo {
     pub cipher: String,
     /// The name the client asked for (SNI), or that we asked for.
     pub server_name: Option<String>,
+    /// What a login can be bound to, where we are the server.
+    pub bindings: Bindings,
 }
 
 impl TlsInfo {
@@ -46,7 +49,7 @@ impl TlsInfo {
             .and_then(|suite| suite.suite().as_str())
             .map(|name| name.replacen("TLS13_", "TLS_", 1))
             .unwrap_or_default();
-        Self { version, cipher, server_name }
+        Self { version, cipher, server_name, bindings: Bindings::default() }
     }
 }
 
@@ -109,7 +112,8 @@ impl Stream {
         let acceptor = TlsAcceptor::from(certificates.server_config(alpn));
         let stream = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await.map_err(|_| too_slow())??;
         let (_, connection) = stream.get_ref();
-        let info = TlsInfo::of(connection, connection.server_name().map(str::to_owned));
+        let mut info = TlsInfo::of(connection, connection.server_name().map(str::to_owned));
+        info.bindings = Bindings::of(connection, certificates.shown_to(info.server_name.as_deref()).as_ref());
         Ok(Self { io: Io::Server(Box::new(stream)), tls: Some(info), certificate: None })
     }
 

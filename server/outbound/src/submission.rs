@@ -7,7 +7,7 @@ use mailstead_inbound::{Edited, Letter, Policy, Reception, Refusal, Relay};
 use mailstead_message::{Address, TraceId};
 use mailstead_net::{BoxFuture, Gate, Refusal as Refused};
 use mailstead_smtp::Reply;
-use mailstead_smtp::server::{Body, Client, Credentials, Envelope, Handler, Identity, MailFrom, RcptTo};
+use mailstead_smtp::server::{Admitted, Body, Claim, Client, Envelope, Handler, Identity, MailFrom, RcptTo};
 use mailstead_store::{AccountId, Store, StoreError, Timestamp};
 use tokio::time::timeout;
 
@@ -35,19 +35,23 @@ impl Submission {
         self
     }
 
-    async fn log_in(&self, client: &Client, credentials: Credentials) -> Result<Identity, Reply> {
-        let (peer, login) = (client.peer.remote.ip(), credentials.login.as_str());
-        let check = self.reception.store().authenticate(login, &credentials.password);
-        let admitted =
-            timeout(LOGIN_TIME, self.reception.gate().admit(peer, login, &credentials.password, check)).await;
+    async fn log_in(&self, client: &Client, claim: Claim) -> Result<Admitted, Reply> {
+        let (peer, login) = (client.peer.remote.ip(), claim.login());
+        let store = self.reception.store();
+        let check = claim.check(
+            async |login, password| store.authenticate(login, password).await,
+            |login, fits| store.authenticate_by_proof(login, fits),
+        );
+        let admitted = timeout(LOGIN_TIME, self.reception.gate().admit(peer, login, claim.guess(), check)).await;
         match admitted.unwrap_or_else(|_| Err(Refused::Error(StoreError::Io("no answer in time".to_owned())))) {
-            Ok(found) => {
+            Ok((found, last_word)) => {
+                store.note_login(&found, "SMTP", peer);
                 tracing::info!(%peer, login = %found.address, "logged in by SMTP");
-                Ok(Identity { account: found.id.0, address: found.address })
+                Ok(Admitted { identity: Identity { account: found.id.0, address: found.address }, last_word })
             }
             Err(Refused::Denied) => {
                 tracing::info!(%peer, ?login, "wrong name or password by SMTP");
-                Err(Reply::new(535, (5, 7, 8), "wrong name or password"))
+                Err(Reply::new(535, (5, 7, 8), claim.denial()))
             }
             Err(Refused::Banned) => {
                 Err(Reply::new(421, (4, 7, 0), "too many wrong passwords from your network, come back later"))
@@ -120,12 +124,12 @@ impl Handler for Submission {
         self.reception.trace()
     }
 
-    fn authenticate<'a>(
-        &'a self,
-        client: &'a Client,
-        credentials: Credentials,
-    ) -> BoxFuture<'a, Result<Identity, Reply>> {
-        Box::pin(self.log_in(client, credentials))
+    fn scram(&self) -> Option<(Vec<u8>, u32)> {
+        self.reception.store().scram_terms()
+    }
+
+    fn authenticate<'a>(&'a self, client: &'a Client, claim: Claim) -> BoxFuture<'a, Result<Admitted, Reply>> {
+        Box::pin(self.log_in(client, claim))
     }
 
     fn mail<'a>(&'a self, client: &'a Client, trace: TraceId, from: &'a MailFrom) -> BoxFuture<'a, Result<(), Reply>> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use mailstead_net::sasl::Credentials;
+use mailstead_net::sasl::{Claim, Offer};
 use mailstead_net::{Gate, Peer, Permit, Refusal, Stream, stopped};
 use mailstead_store::{MailboxId, Store, StoreError, Uid};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,7 +29,7 @@ pub async fn serve(
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(peer = %peer.remote, %error, "no TLS"),
     };
-    let session = Session::new(&config.hostname, stream.tls().is_some());
+    let session = Session::new(&config.hostname, offer(&stream, &store));
     let login_end = Instant::now() + LOGIN_TIME;
     let mut driver =
         Driver { stream: Some(stream), session, peer, config, store, gate, login_end, shutdown, stop_end: None };
@@ -89,8 +89,8 @@ impl Driver {
             Event::Flush => self.flush_if_large().await,
             Event::Close => self.flush().await,
             Event::StartTls => self.start_tls().await,
-            Event::Login(credentials) => {
-                let answer = self.log_in(credentials).await;
+            Event::Login(claim) => {
+                let answer = self.log_in(claim).await;
                 self.session.login_answered(answer);
                 Ok(())
             }
@@ -109,15 +109,18 @@ impl Driver {
     }
 
     /// Asks the gate and the store, and takes the maildrop.
-    async fn log_in(&self, credentials: Credentials) -> LoginAnswer {
-        let Credentials { login, password } = credentials;
-        let peer = self.peer.remote.ip();
-        let admitted = self.gate.admit(peer, &login, &password, self.store.authenticate(&login, &password));
-        let found = match timeout(LOGIN_TIME, admitted).await {
+    async fn log_in(&self, claim: Claim) -> LoginAnswer {
+        let (peer, login) = (self.peer.remote.ip(), claim.login());
+        let check = claim.check(
+            async |login, password| self.store.authenticate(login, password).await,
+            |login, fits| self.store.authenticate_by_proof(login, fits),
+        );
+        let admitted = self.gate.admit(peer, login, claim.guess(), check);
+        let (found, last_word) = match timeout(LOGIN_TIME, admitted).await {
             Ok(Ok(found)) => found,
             Ok(Err(Refusal::Denied)) => {
                 tracing::info!(%peer, ?login, "wrong name or password by POP3");
-                return LoginAnswer::Denied;
+                return LoginAnswer::Denied(claim.denial());
             }
             Ok(Err(Refusal::Banned)) => return LoginAnswer::LockedOut,
             Ok(Err(Refusal::Error(error))) => {
@@ -126,11 +129,12 @@ impl Driver {
             }
             Err(_) => return LoginAnswer::Unavailable,
         };
+        self.store.note_login(&found, "POP3", peer);
         let store = self.store.clone();
         match blocking(move || Maildrop::open(&store, found.id)).await {
             Ok(maildrop) => {
                 tracing::info!(%peer, login = %found.address, "logged in by POP3");
-                LoginAnswer::Welcome(maildrop)
+                LoginAnswer::Welcome(maildrop, last_word)
             }
             Err(error) => {
                 tracing::error!(login = %found.address, %error, "a maildrop can't be read");
@@ -185,8 +189,10 @@ impl Driver {
     async fn start_tls(&mut self) -> io::Result<()> {
         self.flush().await?;
         let stream = self.stream.take().ok_or_else(gone)?;
-        self.stream = Some(stream.accept_tls(&self.config.certificates).await?);
-        self.session.tls_started();
+        let stream = self.stream.insert(stream.accept_tls(&self.config.certificates).await?);
+        if let Some(offer) = offer(stream, &self.store) {
+            self.session.tls_started(offer);
+        }
         Ok(())
     }
 
@@ -234,6 +240,11 @@ impl Driver {
             }
         }
     }
+}
+
+/// How one may log in on this connection; not at all without TLS.
+fn offer(stream: &Stream, store: &Store) -> Option<Offer> {
+    Some(Offer::new(stream.tls()?.bindings.clone(), store.scram_terms()))
 }
 
 /// Runs what blocks on the disk off the async threads.

@@ -9,7 +9,7 @@ mod tests;
 mod transaction;
 
 use bytes::BytesMut;
-use mailstead_net::sasl::Credentials;
+use mailstead_net::sasl::{Claim, Exchange, Offer};
 use mailstead_store::{MailboxId, Uid};
 
 use crate::body::Body;
@@ -32,7 +32,7 @@ pub(crate) enum Event {
     /// Send the output and close.
     Close,
     /// Who is it, and what is in the maildrop? → [`Session::login_answered`]
-    Login(Credentials),
+    Login(Claim),
     /// This message, please. → [`Session::message_refused`], or [`Session::message_begins`], then
     /// [`Session::message_block`] until all is given or no more is wanted, then [`Session::message_ends`]
     Message(MailboxId, Uid),
@@ -43,10 +43,10 @@ pub(crate) enum Event {
 /// What became of a login.
 #[derive(Debug)]
 pub(crate) enum LoginAnswer {
-    /// Welcome; this is the maildrop.
-    Welcome(Maildrop),
-    /// Wrong name or password.
-    Denied,
+    /// Welcome; this is the maildrop, and what the client must hear before, in base64, where the mechanism has that.
+    Welcome(Maildrop, Option<String>),
+    /// Wrong name or password, in these words.
+    Denied(&'static str),
     /// Their network has guessed too often.
     LockedOut,
     /// It could not be found out now.
@@ -67,7 +67,8 @@ pub(crate) enum MessageRefusal {
 /// One client's session.
 #[derive(Debug)]
 pub(crate) struct Session {
-    encrypted: bool,
+    /// How one may log in; `None` without TLS.
+    offer: Option<Offer>,
     state: State,
     lines: Lines,
     output: Vec<u8>,
@@ -89,8 +90,10 @@ struct Count {
 enum State {
     /// AUTHORIZATION, with what USER said.
     Authorization { user: Option<String> },
-    /// AUTH PLAIN waits for its response.
-    Sasl,
+    /// AUTH waits for the next message.
+    Sasl(Box<Exchange>),
+    /// The client takes note of the last word of AUTH, then this is its maildrop.
+    LastWord(Maildrop),
     /// TRANSACTION.
     Transaction(Maildrop, Doing),
     /// UPDATE, and all that ends a session.
@@ -109,9 +112,9 @@ enum Doing {
 
 impl Session {
     /// A session that begins, with its greeting in the output.
-    pub(crate) fn new(hostname: &str, encrypted: bool) -> Self {
+    pub(crate) fn new(hostname: &str, offer: Option<Offer>) -> Self {
         let mut session = Self {
-            encrypted,
+            offer,
             state: State::Authorization { user: None },
             lines: Lines::default(),
             output: Vec::new(),
@@ -170,10 +173,10 @@ impl Session {
     }
 
     /// TLS is on: what was said before counts for nothing (RFC 2595 4).
-    pub(crate) fn tls_started(&mut self) {
+    pub(crate) fn tls_started(&mut self, offer: Offer) {
         self.lines.discard();
         self.state = State::Authorization { user: None };
-        self.encrypted = true;
+        self.offer = Some(offer);
     }
 
     /// The server goes down: an answer under way may end, then the client hears of it. Nothing is deleted.
@@ -190,8 +193,12 @@ impl Session {
 /// Lines.
 impl Session {
     fn line_limit(&self) -> usize {
-        let auth = matches!(self.state, State::Sasl) || self.lines.begins_with(b"AUTH ");
+        let auth = self.is_in_sasl() || self.lines.begins_with(b"AUTH ");
         if auth { MAX_AUTH_LINE } else { MAX_LINE }
+    }
+
+    fn is_in_sasl(&self) -> bool {
+        matches!(self.state, State::Sasl(_) | State::LastWord(_))
     }
 
     fn line(&mut self, line: &[u8]) {
@@ -201,7 +208,7 @@ impl Session {
                 return self.end("too many commands without a login, goodbye");
             }
         }
-        if matches!(self.state, State::Sasl) {
+        if self.is_in_sasl() {
             return self.sasl_response(line);
         }
         match command::parse(line) {
@@ -211,7 +218,7 @@ impl Session {
     }
 
     fn refuse_line(&mut self, error: CommandError) {
-        if matches!(self.state, State::Sasl) {
+        if self.is_in_sasl() {
             self.state = State::Authorization { user: None };
         }
         self.refuse(&error.to_string());
@@ -252,9 +259,10 @@ impl Session {
             self.write_line(capability);
         }
         self.write_line("LANG");
-        if self.encrypted {
+        if let Some(offer) = &self.offer {
+            let names: Vec<&str> = offer.mechanisms().collect();
             self.write_line("USER");
-            self.write_line("SASL PLAIN");
+            self.write_line(&format!("SASL {}", names.join(" ")));
         } else {
             self.write_line("STLS");
         }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::record::decode;
-use crate::scram::SALT_BYTES;
-use crate::{AccountId, AppPasswordId, Login, ScramKeys, ScramTerms, Store, StoreError, Timestamp};
+use crate::scram::{ROUNDS, SALT_BYTES, ScramKeys};
+use crate::{AccountId, AppPasswordId, Login, Store, StoreError, Timestamp};
 
 /// App passwords of one account.
 pub const MAX_APP_PASSWORDS: usize = 32;
@@ -128,40 +128,45 @@ impl Store {
     /// The store can't be read.
     pub async fn authenticate(&self, login: &str, password: &str) -> Result<Option<Login>, StoreError> {
         if let Some(shown) = as_shown(password)
-            && let Some(terms) = self.scram_terms()?
+            && let Some(salt) = self.scram_salt()?
         {
-            let typed = self.passwords().compute(move || Ok(ScramKeys::derive(&shown, &terms.salt))).await?;
-            if let Some((login, _)) = self.authenticate_by_proof(login, |known| known.is(&typed))? {
+            let typed = self.passwords().compute(move || Ok(ScramKeys::derive(&shown, &salt))).await?;
+            if let Some((login, _)) = self.authenticate_by_proof(login, &|stored| typed.is_of(stored))? {
                 return Ok(Some(login));
             }
         }
         self.authenticate_own(login, password).await
     }
 
-    /// On which terms SCRAM is offered: not while nobody has an app password, since a device that prefers it could not
-    /// log in with the account's own.
-    ///
-    /// # Errors
-    /// The store can't be read.
-    pub fn scram_terms(&self) -> Result<Option<ScramTerms>, StoreError> {
+    /// On which terms SCRAM is offered: salt, and rounds of PBKDF2. `None` while nobody has an app password, since a device
+    /// that prefers SCRAM could not log in with the account's own; and where that can't be found out.
+    pub fn scram_terms(&self) -> Option<(Vec<u8>, u32)> {
+        let salt = self.scram_salt().unwrap_or_else(|error| {
+            tracing::error!("whether there are app passwords can't be read: {error}");
+            None
+        });
+        salt.map(|salt| (salt, ROUNDS.get()))
+    }
+
+    fn scram_salt(&self) -> Result<Option<Vec<u8>>, StoreError> {
         use redb::ReadableTableMetadata as _;
         let transaction = self.shared().read()?;
         if transaction.open_table(v3::APP_PASSWORDS)?.is_empty()? {
             return Ok(None);
         }
-        let salt = transaction.open_table(v1::SETTINGS)?.get(SALT)?.map(|bytes| bytes.value().to_vec());
-        Ok(salt.map(ScramTerms::new))
+        Ok(transaction.open_table(v1::SETTINGS)?.get(SALT)?.map(|bytes| bytes.value().to_vec()))
     }
 
-    /// Finds the app password of that account that fits what a device has proved; it takes as long for every account.
+    /// Finds the app password of that account whose `StoredKey` fits what a device has proved, and gives its `ServerKey`.
+    /// It takes as long for every account.
     ///
     /// # Errors
     /// The store can't be read.
     pub fn authenticate_by_proof(
         &self,
         login: &str,
-        fits: impl Fn(&ScramKeys) -> bool,
-    ) -> Result<Option<(Login, ScramKeys)>, StoreError> {
+        fits: &dyn Fn(&[u8; 32]) -> bool,
+    ) -> Result<Option<(Login, [u8; 32])>, StoreError> {
         let found = self.find_login(login)?;
         let mut known = match &found {
             Some((id, _)) => self.app_password_keys(*id)?,
@@ -170,14 +175,15 @@ impl Store {
         let real = known.len();
         known.resize(real.max(MAX_APP_PASSWORDS), (AppPasswordId(0), ScramKeys::nobodys()));
         let mut fitting = None;
-        for (index, (id, keys)) in known.into_iter().enumerate() {
-            if fits(&keys) && index < real {
-                fitting = Some((id, keys));
+        for (index, (id, keys)) in known.iter().enumerate() {
+            if fits(&keys.stored) && index < real {
+                fitting = Some((*id, keys.server));
             }
         }
         let admitted = found.filter(|(_, record)| !record.disabled).zip(fitting);
-        Ok(admitted
-            .map(|((id, record), (app, keys))| (Login { id, address: record.address, app_password: Some(app) }, keys)))
+        Ok(admitted.map(|((id, record), (app, server))| {
+            (Login { id, address: record.address, app_password: Some(app) }, server)
+        }))
     }
 
     /// Notes when and where an app password was used; for the account's own password there is nothing to note. Nobody

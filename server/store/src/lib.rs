@@ -52,7 +52,6 @@ pub use mailbox::*;
 pub use policies::*;
 pub use queue::*;
 pub use reports::*;
-pub use scram::*;
 pub use sessions::*;
 pub use setup::SETUP_LINK_LIFE;
 pub use snapshot::{MessageReader, Snapshot};

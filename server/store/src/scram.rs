@@ -8,33 +8,18 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// Rounds of PBKDF2, the fewest that RFC 7677 4 allows: a random password gains nothing by more.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(4_096).unwrap();
-/// Bytes of the salt.
+pub(crate) const ROUNDS: NonZeroU32 = NonZeroU32::new(4_096).unwrap();
+/// Bytes of the salt. There is one for all: the passwords are random, so that nobody has a table of them, and a salt that
+/// everybody has tells nobody which names exist or belong together.
 pub(crate) const SALT_BYTES: usize = 16;
-
-/// What a SCRAM server says of its passwords. One salt for all: the passwords are random, so that nobody has a table of
-/// them, and a salt that everybody has tells nobody which names exist or belong together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScramTerms {
-    /// Salt.
-    pub salt: Vec<u8>,
-    /// Rounds of PBKDF2.
-    pub rounds: u32,
-}
-
-impl ScramTerms {
-    pub(crate) fn new(salt: Vec<u8>) -> Self {
-        Self { salt, rounds: ROUNDS.get() }
-    }
-}
 
 /// `StoredKey` and `ServerKey` of SCRAM-SHA-256; wiped when dropped.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct ScramKeys {
+pub(crate) struct ScramKeys {
     /// Proves that a client has the password.
-    pub stored: [u8; 32],
+    pub(crate) stored: [u8; 32],
     /// Proves to the client that we know it.
-    pub server: [u8; 32],
+    pub(crate) server: [u8; 32],
 }
 
 impl std::fmt::Debug for ScramKeys {
@@ -66,9 +51,9 @@ impl ScramKeys {
         Self { stored: [0; 32], server: [0; 32] }
     }
 
-    /// In constant time.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        verify_slices_are_equal(&self.stored, &other.stored).is_ok()
+    /// Whether they are of the password of this `StoredKey`, in constant time.
+    pub(crate) fn is_of(&self, stored: &[u8; 32]) -> bool {
+        verify_slices_are_equal(&self.stored, stored).is_ok()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use mailstead_message::xtext;
 use mailstead_smtp::server::{MailFrom, NotifyParam};
-use mailstead_smtp::wire::{Command, CommandError, ForwardPath, Mechanism, parse_command};
+use mailstead_smtp::wire::{Command, CommandError, ForwardPath, parse_command};
 
 use crate::assert_harmless;
 
@@ -72,10 +72,7 @@ fn print(command: &Command<'_>) -> Option<String> {
         }
         Command::Bdat { octets, last } => format!("BDAT {octets}{}", if *last { " LAST" } else { "" }),
         Command::Auth { mechanism, initial } => {
-            let name = match mechanism {
-                Mechanism::Plain => "PLAIN",
-                Mechanism::Login => "LOGIN",
-            };
+            let name = mechanism.name();
             initial.map_or_else(|| format!("AUTH {name}"), |initial| format!("AUTH {name} {initial}"))
         }
         _ => return None,

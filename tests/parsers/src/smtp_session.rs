@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use mailstead_message::{Address, TraceId};
+use mailstead_net::sasl::Bindings;
 use mailstead_net::{Certificates, Peer, TlsInfo};
 use mailstead_smtp::Reply;
-use mailstead_smtp::server::{Config, Envelope, Event, Identity, Role, Session};
+use mailstead_smtp::server::{Admitted, Config, Envelope, Event, Identity, Role, Session};
 
 const MAX_MESSAGE: u64 = 10_000;
 const MAX_RECIPIENTS: usize = 5;
@@ -85,11 +86,15 @@ fn settle(session: &mut Session, outcome: &mut Outcome, spooled: &mut Vec<u8>) {
                 break;
             }
             Event::Connected => session.connected(Ok(())),
-            Event::Auth(credentials) => {
+            Event::Auth(claim) => {
                 let address = Address::parse("alice@home.test").unwrap();
-                let refusal = Reply::new(535, (5, 7, 8), credentials.login.clone());
-                let known = credentials.password.as_str() == "secret";
-                session.authenticated(if known { Ok(Identity { account: 1, address }) } else { Err(refusal) });
+                let refusal = Reply::new(535, (5, 7, 8), claim.login());
+                let known = claim.guess() == "secret";
+                session.authenticated(if known {
+                    Ok(Admitted { identity: Identity { account: 1, address }, last_word: None })
+                } else {
+                    Err(refusal)
+                });
             }
             Event::Mail(from) => session.mail_answered(TraceId::from_u64(7), from, Ok(())),
             Event::Rcpt(to) => {
@@ -116,7 +121,12 @@ fn settle(session: &mut Session, outcome: &mut Outcome, spooled: &mut Vec<u8>) {
 }
 
 fn tls() -> TlsInfo {
-    TlsInfo { version: "TLSv1.3".to_owned(), cipher: "TLS_AES_128_GCM_SHA256".to_owned(), server_name: None }
+    TlsInfo {
+        version: "TLSv1.3".to_owned(),
+        cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+        server_name: None,
+        bindings: Bindings::default(),
+    }
 }
 
 fn assert_envelope(envelope: &Envelope) {

@@ -25,11 +25,11 @@ const CAPABILITIES: &str = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE 
 const ENABLEABLE: [&str; 1] = ["CONDSTORE"];
 
 /// The capabilities at this moment, without the word `CAPABILITY`.
-pub(crate) fn capabilities(session: &Session, connection: &Connection) -> String {
-    let login = match session.state {
-        State::Authenticated(_) | State::Logout => "",
-        State::NotAuthenticated if connection.is_encrypted() => " AUTH=PLAIN",
-        State::NotAuthenticated => " STARTTLS LOGINDISABLED",
+pub(crate) fn capabilities(session: &Session) -> String {
+    let login = match (&session.state, &session.offer) {
+        (State::Authenticated(_) | State::Logout, _) => String::new(),
+        (State::NotAuthenticated, Some(offer)) => offer.mechanisms().map(|name| format!(" AUTH={name}")).collect(),
+        (State::NotAuthenticated, None) => " STARTTLS LOGINDISABLED".to_owned(),
     };
     format!("{CAPABILITIES} APPENDLIMIT={}{login}", session.config.max_message_size)
 }
@@ -70,7 +70,7 @@ async fn dispatch(
 ) -> Result<Reply, Failure> {
     match command {
         Command::Capability => {
-            let capabilities = capabilities(session, connection);
+            let capabilities = capabilities(session);
             connection.untagged(&format!("CAPABILITY {capabilities}"));
             Ok(Reply::ok("that is all"))
         }

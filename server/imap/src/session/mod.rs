@@ -9,6 +9,7 @@ mod view;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use mailstead_net::sasl::{Bindings, Offer};
 use mailstead_net::{Gate, Peer};
 use mailstead_store::{AccountId, ModSeq, Store, StoreError, Uid};
 use tokio::sync::watch;
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) store: Store,
     pub(crate) gate: Arc<Gate>,
     pub(crate) peer: Peer,
+    /// How one may log in; `None` without TLS.
+    pub(crate) offer: Option<Offer>,
     pub(crate) state: State,
     /// Wrong passwords so far.
     pub(crate) failures: u32,
@@ -61,6 +64,11 @@ pub(crate) enum Moment {
 pub(crate) type Told = HashMap<Uid, ModSeq>;
 
 impl Session {
+    /// TLS is on, and logins can be bound to it in these ways: now they are offered.
+    pub(crate) fn offer_logins(&mut self, bindings: Bindings) {
+        self.offer = Some(Offer::new(bindings, self.store.scram_terms()));
+    }
+
     /// The one who is logged in.
     pub(crate) fn user(&mut self) -> Result<&mut User, Failure> {
         match &mut self.state {

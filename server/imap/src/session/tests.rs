@@ -31,6 +31,7 @@ async fn news_of_the_past_wake_nobody_who_has_no_mailbox_open() {
         store,
         gate: Arc::default(),
         peer: Peer { remote: somewhere, local: somewhere },
+        offer: None,
         state: State::Authenticated(user),
         failures: 0,
     };

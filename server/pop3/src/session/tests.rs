@@ -32,7 +32,7 @@ enum Fault {
 
 impl House {
     fn new(encrypted: bool, fault: Fault) -> Self {
-        let session = Session::new("mail.home.test", encrypted);
+        let session = Session::new("mail.home.test", encrypted.then(Offer::default));
         Self { session, heard: Vec::new(), removed: Vec::new(), fault, over: false }
     }
 
@@ -56,9 +56,9 @@ impl House {
                 Event::Flush => self.heard.extend(self.session.take_output()),
                 Event::StartTls => {
                     self.heard.extend(self.session.take_output());
-                    self.session.tls_started();
+                    self.session.tls_started(Offer::default());
                 }
-                Event::Login(credentials) => self.session.login_answered(self.answer(&credentials)),
+                Event::Login(claim) => self.session.login_answered(self.answer(&claim)),
                 Event::Message(MailboxId(7), uid) => self.message(uid),
                 Event::Remove(MailboxId(7), uids) => {
                     let done = self.fault != Fault::Store;
@@ -72,15 +72,15 @@ impl House {
         }
     }
 
-    fn answer(&self, credentials: &Credentials) -> LoginAnswer {
+    fn answer(&self, claim: &Claim) -> LoginAnswer {
         match self.fault {
             Fault::LockedOut => LoginAnswer::LockedOut,
             Fault::Unavailable => LoginAnswer::Unavailable,
-            _ if credentials.login == "alice" && credentials.password.as_str() == "open sesame" => {
+            _ if (claim.login(), claim.guess()) == ("alice", "open sesame") => {
                 let sizes = [10, 20, 30].map(Uid).into_iter().zip(MESSAGES.map(|message| message.len() as u64));
-                LoginAnswer::Welcome(Maildrop::new(MailboxId(7), 0xabc, sizes))
+                LoginAnswer::Welcome(Maildrop::new(MailboxId(7), 0xabc, sizes), None)
             }
-            _ => LoginAnswer::Denied,
+            _ => LoginAnswer::Denied(claim.denial()),
         }
     }
 
@@ -293,7 +293,7 @@ fn languages_are_told_and_english_is_spoken() {
 
 #[test]
 fn a_long_listing_comes_in_blocks() {
-    let mut session = Session::new("mail.home.test", true);
+    let mut session = Session::new("mail.home.test", Some(Offer::default()));
     let messages = (1..=50_000).map(|uid| (Uid(uid), 100));
     session.state = State::Transaction(Maildrop::new(MailboxId(7), 1, messages), Doing::Nothing);
     session.input().extend_from_slice(b"UIDL\r\n");

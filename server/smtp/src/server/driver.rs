@@ -39,7 +39,10 @@ pub async fn serve(
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(peer = %peer.remote, %error, "no TLS"),
     };
-    let session = Session::new(Arc::clone(&config), peer, stream.tls().cloned());
+    let mut session = Session::new(Arc::clone(&config), peer, stream.tls().cloned());
+    if config.implicit_tls {
+        session.offer_scram(handler.scram());
+    }
     let clock = Clock::new(&config);
     let spool = Spool::default();
     let mut driver = Driver { stream: Some(stream), session, spool, config, handler, clock, shutdown };
@@ -119,8 +122,8 @@ impl Driver {
                 let answer = self.handler.connected(self.session.client()).await;
                 self.session.connected(answer);
             }
-            Event::Auth(credentials) => {
-                let answer = self.handler.authenticate(self.session.client(), credentials).await;
+            Event::Auth(claim) => {
+                let answer = self.handler.authenticate(self.session.client(), claim).await;
                 self.session.authenticated(answer);
             }
             Event::Mail(from) => {
@@ -169,6 +172,7 @@ impl Driver {
         let stream = stream.accept_tls(&self.config.certificates).await?;
         if let Some(tls) = stream.tls().cloned() {
             self.session.tls_started(tls);
+            self.session.offer_scram(self.handler.scram());
         }
         self.stream = Some(stream);
         Ok(())

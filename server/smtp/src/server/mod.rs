@@ -7,7 +7,7 @@ pub mod session;
 mod spool;
 
 pub use driver::{serve, turn_away};
-pub use mailstead_net::sasl::Credentials;
+pub use mailstead_net::sasl::Claim;
 pub use session::{Event, Session};
 
 use std::fs::File;
@@ -84,6 +84,15 @@ pub struct Identity {
     pub address: Address,
 }
 
+/// What comes of a login that is right.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Who it is.
+    pub identity: Identity,
+    /// What the client must hear before, in base64, where the mechanism has that.
+    pub last_word: Option<String>,
+}
+
 /// `MAIL FROM` with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MailFrom {
@@ -158,12 +167,12 @@ pub trait Handler: Send + Sync + 'static {
     fn connected<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<(), Reply>>;
     /// A new trace id, for a transaction that begins.
     fn trace(&self) -> TraceId;
+    /// On which terms SCRAM is offered (salt, rounds of PBKDF2), if it is.
+    fn scram(&self) -> Option<(Vec<u8>, u32)> {
+        None
+    }
     /// AUTH: `Err` is 535 5.7.8, 454 4.7.0, 421 ….
-    fn authenticate<'a>(
-        &'a self,
-        client: &'a Client,
-        credentials: Credentials,
-    ) -> BoxFuture<'a, Result<Identity, Reply>>;
+    fn authenticate<'a>(&'a self, client: &'a Client, claim: Claim) -> BoxFuture<'a, Result<Admitted, Reply>>;
     /// MAIL: `Err` refuses it.
     fn mail<'a>(&'a self, client: &'a Client, trace: TraceId, from: &'a MailFrom) -> BoxFuture<'a, Result<(), Reply>>;
     /// RCPT: `Err` refuses that recipient. `accepted` are those accepted before it.

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use mailstead_message::TraceId;
+use mailstead_net::sasl::{Claim, Exchange, Offer};
 use mailstead_net::{Peer, TlsInfo};
 use zeroize::Zeroize as _;
 
 use super::intake::{Intake, no_room};
-use super::{Client, Config, Credentials, Envelope, Identity, MailFrom, RcptTo};
+use super::{Admitted, Client, Config, Envelope, Identity, MailFrom, RcptTo};
 use crate::Reply;
 use crate::wire::{Command, CommandError, DotDecoder, LineRules, parse_command};
 
@@ -50,7 +51,7 @@ pub enum Event {
     /// Is the connection welcome? → [`Session::connected`]
     Connected,
     /// Is it them? → [`Session::authenticated`]
-    Auth(Credentials),
+    Auth(Claim),
     /// May a transaction begin? → [`Session::mail_answered`]
     Mail(MailFrom),
     /// May this be a recipient of the [`Session::transaction`]? → [`Session::rcpt_answered`]
@@ -87,6 +88,8 @@ pub struct Transaction {
 pub struct Session {
     config: Arc<Config>,
     client: Client,
+    /// How one may log in.
+    offer: Offer,
     phase: Phase,
     input: BytesMut,
     /// No line ends in this much of the input.
@@ -139,9 +142,10 @@ struct Receiving<D> {
 /// What the next line of an AUTH dialogue is.
 #[derive(Debug)]
 enum Dialogue {
-    Plain,
-    LoginName,
-    LoginPassword(String),
+    /// The next message of the login.
+    Exchange(Box<Exchange>),
+    /// Nothing: the client, who this is, has taken note of the last word.
+    LastWord(Identity),
 }
 
 impl Session {
@@ -149,6 +153,7 @@ impl Session {
     pub fn new(config: Arc<Config>, peer: Peer, tls: Option<TlsInfo>) -> Self {
         Self {
             config,
+            offer: Offer::new(tls.as_ref().map(|tls| tls.bindings.clone()).unwrap_or_default(), None),
             client: Client { peer, helo: String::new(), esmtp: false, tls, identity: None },
             phase: Phase::Opening,
             input: BytesMut::new(),
@@ -247,12 +252,19 @@ impl Session {
         }
     }
 
+    /// Offers SCRAM on these terms (salt, rounds of PBKDF2), where TLS is on.
+    pub fn offer_scram(&mut self, terms: Option<(Vec<u8>, u32)>) {
+        let bindings = self.client.tls.as_ref().map(|tls| tls.bindings.clone());
+        self.offer = Offer::new(bindings.unwrap_or_default(), terms);
+    }
+
     /// The answer to [`Event::Auth`].
-    pub fn authenticated(&mut self, answer: Result<Identity, Reply>) {
+    pub fn authenticated(&mut self, answer: Result<Admitted, Reply>) {
         match answer {
-            Ok(identity) => {
-                self.client.identity = Some(identity);
-                self.say(&Reply::new(235, (2, 7, 0), "welcome"));
+            Ok(Admitted { identity, last_word: None }) => self.welcome(identity),
+            Ok(Admitted { identity, last_word: Some(word) }) => {
+                self.phase = Phase::Auth(Dialogue::LastWord(identity));
+                self.say(&Reply::bare(334, word));
             }
             Err(reply) => self.auth_failed(&reply),
         }
@@ -317,6 +329,7 @@ impl Session {
     /// TLS is on: what was known of the client before counts for nothing (RFC 3207 4.2).
     pub fn tls_started(&mut self, tls: TlsInfo) {
         self.forget_input();
+        self.offer = Offer::new(tls.bindings.clone(), None);
         self.client.tls = Some(tls);
         self.client.identity = None;
         self.client.helo.clear();

@@ -1,6 +1,7 @@
 //! Command lines (RFC 5321 4.1.1 and the extensions').
 
 use mailstead_message::{Address, AddressError};
+use mailstead_net::sasl::Mechanism;
 
 use super::parameters;
 use super::path::{self, Path, PathError};
@@ -71,15 +72,6 @@ pub enum ForwardPath {
     Mailbox(Address),
 }
 
-/// How to log in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// RFC 4616
-    Plain,
-    /// Never standardised, still what some devices speak: login and password one after the other.
-    Login,
-}
-
 /// Why a line is not a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -105,7 +97,7 @@ pub enum CommandError {
     #[error("there is a parameter that is not known here")]
     UnknownParameter,
     /// An AUTH mechanism nobody offered.
-    #[error("the mechanisms here are PLAIN and LOGIN")]
+    #[error("that mechanism is not offered here, EHLO names those that are")]
     UnknownMechanism,
     /// The sender's address is malformed.
     #[error("sender: {0}")]
@@ -257,12 +249,10 @@ fn auth(rest: &str) -> Result<Command<'_>, CommandError> {
         Some((mechanism, initial)) => (mechanism, Some(initial.trim_start_matches(' '))),
         None => (rest, None),
     };
-    let mechanism = match mechanism.to_ascii_uppercase().as_str() {
-        "PLAIN" => Mechanism::Plain,
-        "LOGIN" => Mechanism::Login,
-        "" => return Err(CommandError::Syntax("the form is: AUTH PLAIN, or AUTH LOGIN")),
-        _ => return Err(CommandError::UnknownMechanism),
-    };
+    if mechanism.is_empty() {
+        return Err(CommandError::Syntax("the form is: AUTH PLAIN, or another mechanism that EHLO names"));
+    }
+    let mechanism = Mechanism::parse(mechanism).ok_or(CommandError::UnknownMechanism)?;
     Ok(Command::Auth { mechanism, initial })
 }
 

@@ -9,5 +9,5 @@ pub mod data;
 mod parameters;
 mod path;
 
-pub use command::{Command, CommandError, ForwardPath, Mechanism, parse_command};
+pub use command::{Command, CommandError, ForwardPath, parse_command};
 pub use data::{DotDecoder, LineFaults, LineRules};

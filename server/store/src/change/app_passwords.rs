@@ -7,7 +7,8 @@ use redb::ReadableTable as _;
 use super::Change;
 use crate::app_passwords::{AppPasswordRecord, MAX_NAME, SALT};
 use crate::record::{decode, encode};
-use crate::{AccountId, AppPassword, AppPasswordId, LastUse, MAX_APP_PASSWORDS, ScramKeys, StoreError};
+use crate::scram::ScramKeys;
+use crate::{AccountId, AppPassword, AppPasswordId, LastUse, MAX_APP_PASSWORDS, StoreError};
 
 impl Change<'_> {
     /// The salt of all app passwords; this one, where there was none.

@@ -12,7 +12,7 @@ use rustls_pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::server::{Client, Credentials, Identity, MailFrom, RcptTo, Role};
+use crate::server::{Admitted, Claim, Client, Identity, MailFrom, RcptTo, Role};
 
 /// Takes everything, and remembers it.
 #[derive(Default)]
@@ -28,10 +28,11 @@ impl Handler for Cardboard {
     fn trace(&self) -> TraceId {
         TraceId::from_u64(1)
     }
-    fn authenticate<'a>(&'a self, _: &'a Client, given: Credentials) -> BoxFuture<'a, Result<Identity, Reply>> {
-        let right = given.login == "alice" && given.password.as_str() == "secret";
+    fn authenticate<'a>(&'a self, _: &'a Client, claim: Claim) -> BoxFuture<'a, Result<Admitted, Reply>> {
+        let right = (claim.login(), claim.guess()) == ("alice", "secret");
         let identity = Identity { account: 1, address: Address::parse("alice@home.test").unwrap() };
-        Box::pin(async move { if right { Ok(identity) } else { Err(Reply::new(535, (5, 7, 8), "wrong")) } })
+        let admitted = Admitted { identity, last_word: None };
+        Box::pin(async move { if right { Ok(admitted) } else { Err(Reply::new(535, (5, 7, 8), "wrong")) } })
     }
     fn mail<'a>(&'a self, _: &'a Client, _: TraceId, _: &'a MailFrom) -> BoxFuture<'a, Result<(), Reply>> {
         Box::pin(async { Ok(()) })

@@ -22,7 +22,7 @@ impl Session {
             lines.push(format!("LIMITS MAILMAX={} RCPTMAX={}", self.config.max_messages, self.config.max_recipients));
             match (&self.client.tls, self.config.role) {
                 (None, _) => lines.push("STARTTLS".to_owned()),
-                (Some(_), Role::Submission) => lines.push("AUTH PLAIN LOGIN".to_owned()),
+                (Some(_), Role::Submission) => lines.push(self.mechanisms()),
                 (Some(_), Role::Exchange) => {}
             }
             if self.client.tls.is_some() {

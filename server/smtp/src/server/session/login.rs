@@ -1,14 +1,21 @@
 //! AUTH (RFC 4954 4).
 
-use mailstead_net::sasl::{self, CredentialsError};
+use mailstead_net::sasl::{self, CredentialsError, Mechanism, Turn};
 use zeroize::Zeroizing;
 
 use super::{Dialogue, Event, MAX_AUTH_FAILURES, Phase, Session};
 use crate::Reply;
-use crate::server::{Credentials, Role};
-use crate::wire::Mechanism;
+use crate::server::{Identity, Role};
+use crate::wire::CommandError;
 
 impl Session {
+    /// The line of EHLO's answer that names the mechanisms.
+    pub(super) fn mechanisms(&self) -> String {
+        let mut names: Vec<&str> = self.offer.mechanisms().collect();
+        names.insert(names.len().min(1), Mechanism::Login.name());
+        format!("AUTH {}", names.join(" "))
+    }
+
     pub(super) fn auth(&mut self, mechanism: Mechanism, initial: Option<&str>) {
         if self.config.role == Role::Exchange {
             return self.respond(&Reply::new(502, (5, 5, 1), "there is no login on this port, use submission"));
@@ -25,54 +32,46 @@ impl Session {
         if self.count.auth_failures >= MAX_AUTH_FAILURES {
             return self.end(&Reply::new(421, (4, 7, 0), "too many failed logins"));
         }
-        let dialogue = match mechanism {
-            Mechanism::Plain => Dialogue::Plain,
-            Mechanism::Login => Dialogue::LoginName,
+        let Some(exchange) = self.offer.begin(mechanism) else {
+            return self.respond(&CommandError::UnknownMechanism.reply());
         };
         match initial {
-            Some(response) => self.auth_step(dialogue, response),
+            Some(response) => self.auth_step(exchange, sasl::initial_response(response)),
             None => {
-                let prompt = if mechanism == Mechanism::Plain { "" } else { sasl::ASK_LOGIN };
-                self.phase = Phase::Auth(dialogue);
-                self.say(&Reply::bare(334, prompt));
+                let question = exchange.first_question();
+                self.phase = Phase::Auth(Dialogue::Exchange(Box::new(exchange)));
+                self.say(&Reply::bare(334, question));
             }
         }
     }
 
     pub(super) fn auth_line(&mut self, dialogue: Dialogue, line: &[u8]) {
-        match std::str::from_utf8(line) {
-            Ok("*") => self.respond(&Reply::new(501, (5, 7, 0), "login cancelled")),
-            // Only in the command itself does `=` stand for nothing; here it is not base64.
-            Ok(line) if line != "=" => self.auth_step(dialogue, line),
-            _ => self.credentials_refused(CredentialsError::Base64),
+        match dialogue {
+            _ if line == b"*" => self.respond(&Reply::new(501, (5, 7, 0), "login cancelled")),
+            Dialogue::Exchange(exchange) => self.auth_step(*exchange, sasl::response(line)),
+            Dialogue::LastWord(identity) if line.is_empty() => self.welcome(identity),
+            Dialogue::LastWord(_) => self.credentials_refused(CredentialsError::Scram),
         }
     }
 
-    pub(super) fn auth_step(&mut self, dialogue: Dialogue, response: &str) {
-        let credentials = match dialogue {
-            Dialogue::Plain => sasl::plain(response),
-            Dialogue::LoginName => match sasl::login_name(response) {
-                Ok(login) => {
-                    self.phase = Phase::Auth(Dialogue::LoginPassword(login));
-                    return self.say(&Reply::bare(334, sasl::ASK_PASSWORD));
-                }
-                Err(error) => Err(error),
-            },
-            Dialogue::LoginPassword(login) => {
-                sasl::login_password(response).map(|password: Zeroizing<String>| Credentials { login, password })
+    fn auth_step(&mut self, exchange: sasl::Exchange, message: Result<Zeroizing<Vec<u8>>, CredentialsError>) {
+        match message.and_then(|message| exchange.answer(&message)) {
+            Ok(Turn::Ask(question, exchange)) => {
+                self.phase = Phase::Auth(Dialogue::Exchange(Box::new(exchange)));
+                self.say(&Reply::bare(334, question));
             }
-        };
-        match credentials {
-            Ok(credentials) => self.events.push_back(Event::Auth(credentials)),
+            Ok(Turn::Check(claim)) => self.events.push_back(Event::Auth(claim)),
             Err(error) => self.credentials_refused(error),
         }
     }
 
-    pub(super) fn credentials_refused(&mut self, error: CredentialsError) {
-        let reply = match error {
-            CredentialsError::Identity => Reply::new(535, (5, 7, 8), error.to_string()),
-            _ => Reply::new(501, (5, 5, 2), error.to_string()),
-        };
-        self.auth_failed(&reply);
+    pub(super) fn welcome(&mut self, identity: Identity) {
+        self.client.identity = Some(identity);
+        self.say(&Reply::new(235, (2, 7, 0), "welcome"));
+    }
+
+    fn credentials_refused(&mut self, error: CredentialsError) {
+        let (code, status) = if error.is_refusal() { (535, (5, 7, 8)) } else { (501, (5, 5, 2)) };
+        self.auth_failed(&Reply::new(code, status, error.to_string()));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use mailstead_message::Address;
 use mailstead_net::Certificates;
+use mailstead_net::sasl::Bindings;
 use proptest::prelude::*;
 use rustls_pki_types::PrivateKeyDer;
 
@@ -38,7 +39,12 @@ fn config(role: Role) -> Config {
 }
 
 fn tls() -> TlsInfo {
-    TlsInfo { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into(), server_name: None }
+    TlsInfo {
+        version: "TLSv1.3".into(),
+        cipher: "TLS_AES_128_GCM_SHA256".into(),
+        server_name: None,
+        bindings: Bindings::default(),
+    }
 }
 
 /// A session with a house behind it that knows alice, her password, and nobody else at home.test.
@@ -96,11 +102,11 @@ impl House {
     fn answer(&mut self, event: Event) {
         match event {
             Event::Connected => self.session.connected(Ok(())),
-            Event::Auth(credentials) => {
-                let right = credentials.login == "alice" && credentials.password.as_str() == "secret";
+            Event::Auth(claim) => {
+                let right = (claim.login(), claim.guess()) == ("alice", "secret");
                 let identity = Identity { account: 1, address: Address::parse("alice@home.test").unwrap() };
                 let wrong = Reply::new(535, (5, 7, 8), "wrong");
-                self.session.authenticated(if right { Ok(identity) } else { Err(wrong) });
+                self.session.authenticated(if right { Ok(Admitted { identity, last_word: None }) } else { Err(wrong) });
             }
             Event::Mail(from) => {
                 let banned = from.reverse_path.as_ref().is_some_and(|path| path.domain().as_str() == "banned.test");

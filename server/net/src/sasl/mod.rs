@@ -1,4 +1,16 @@
-//! Credentials as SASL's PLAIN (RFC 4616) and LOGIN bring them, the same in every mail protocol.
+//! Logging in by SASL, the same in every mail protocol: PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 and -PLUS (RFC 7677).
+//!
+//! Start reading at [`Offer`]: it begins an [`Exchange`], which takes the client's messages and ends in a [`Claim`].
+
+mod binding;
+mod exchange;
+mod scram;
+#[cfg(test)]
+mod scram_tests;
+
+pub use binding::Bindings;
+pub use exchange::{Claim, Exchange, Mechanism, Offer, Turn};
+pub use scram::Proof;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,9 +32,9 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// What LOGIN asks first: `Username:`.
-pub const ASK_LOGIN: &str = "VXNlcm5hbWU6";
+const ASK_LOGIN: &str = "VXNlcm5hbWU6";
 /// What LOGIN asks next: `Password:`.
-pub const ASK_PASSWORD: &str = "UGFzc3dvcmQ6";
+const ASK_PASSWORD: &str = "UGFzc3dvcmQ6";
 
 /// Why credentials can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,24 +48,52 @@ pub enum CredentialsError {
     /// PLAIN without its two NULs.
     #[error("PLAIN has an identity, a login and a password, parted by NUL")]
     Shape,
-    /// PLAIN asks to act as somebody else.
+    /// Somebody asks to act as somebody else.
     #[error("nobody may act as somebody else here")]
     Identity,
+    /// Not a message of SCRAM, or not the one that is due.
+    #[error("that is not what SCRAM says here (RFC 5802)")]
+    Scram,
+    /// SCRAM with an extension that must be understood.
+    #[error("that extension of SCRAM is unknown here")]
+    Extension,
+    /// A nonce that is not this login's: an answer to another one.
+    #[error("that answers another login")]
+    Nonce,
+    /// A kind of channel binding we don't have.
+    #[error("this connection has tls-exporter (TLS 1.3) and tls-server-end-point to bind a login to")]
+    BindingType,
+    /// The client speaks over another TLS connection than we do.
+    #[error("somebody stands between you and this server: the login is not bound to this TLS connection")]
+    Binding,
 }
 
-/// Reads the response of PLAIN as it is on the wire, in base64.
-///
-/// # Errors
-/// It is malformed, or asks for another identity.
-pub fn plain(response: &str) -> Result<Credentials, CredentialsError> {
-    plain_message(&decode(response)?)
+impl CredentialsError {
+    /// True where the login was understood and is refused, false where it was not understood.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Identity | Self::Nonce | Self::Binding)
+    }
 }
 
-/// Reads the response of PLAIN, base64 taken off.
+/// Takes the base64 off a response that came with its command, where `=` stands for an empty one (RFC 4954 4,
+/// RFC 5034 4).
 ///
 /// # Errors
-/// It is malformed, or asks for another identity.
-pub fn plain_message(message: &[u8]) -> Result<Credentials, CredentialsError> {
+/// It is not base64.
+pub fn initial_response(response: &str) -> Result<Zeroizing<Vec<u8>>, CredentialsError> {
+    if response == "=" { Ok(Zeroizing::default()) } else { self::response(response.as_bytes()) }
+}
+
+/// Takes the base64 off a response.
+///
+/// # Errors
+/// It is not base64.
+pub fn response(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, CredentialsError> {
+    STANDARD.decode(line).map(Zeroizing::new).map_err(|_| CredentialsError::Base64)
+}
+
+/// Reads the response of PLAIN.
+fn plain_message(message: &[u8]) -> Result<Credentials, CredentialsError> {
     let mut parts = message.split(|byte| *byte == 0);
     let (Some(identity), Some(login), Some(password), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -63,28 +103,6 @@ pub fn plain_message(message: &[u8]) -> Result<Credentials, CredentialsError> {
         return Err(CredentialsError::Identity);
     }
     Ok(Credentials { login: name(login)?, password: secret(password)? })
-}
-
-/// Reads LOGIN's answer to [`ASK_LOGIN`].
-///
-/// # Errors
-/// It is malformed.
-pub fn login_name(response: &str) -> Result<String, CredentialsError> {
-    name(&decode(response)?)
-}
-
-/// Reads LOGIN's answer to [`ASK_PASSWORD`].
-///
-/// # Errors
-/// It is malformed.
-pub fn login_password(response: &str) -> Result<Zeroizing<String>, CredentialsError> {
-    secret(&decode(response)?)
-}
-
-fn decode(response: &str) -> Result<Zeroizing<Vec<u8>>, CredentialsError> {
-    // An empty initial response is spelt `=` (RFC 4954 4, RFC 5034 4).
-    let response = if response == "=" { "" } else { response };
-    STANDARD.decode(response).map(Zeroizing::new).map_err(|_| CredentialsError::Base64)
 }
 
 fn name(bytes: &[u8]) -> Result<String, CredentialsError> {
@@ -109,7 +127,12 @@ mod tests {
     use super::*;
 
     fn read(message: &[u8]) -> Result<(String, String), CredentialsError> {
-        plain(&STANDARD.encode(message)).map(|c| (c.login, c.password.as_str().to_owned()))
+        let exchange = Offer::default().begin(Mechanism::Plain).unwrap();
+        assert_eq!(exchange.first_question(), "");
+        match exchange.answer(message)? {
+            Turn::Check(Claim::Password(given)) => Ok((given.login, given.password.as_str().to_owned())),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -135,17 +158,22 @@ mod tests {
             assert_eq!(read(message), Err(error), "{message:?}");
         }
         for response in ["AGFsaWNlAHNlY3JldA", "AGFsaWNlAHNlY3JldA=", "!", "AGFs aWNl", "AA=A"] {
-            assert_eq!(plain(response).err(), Some(CredentialsError::Base64), "{response}");
+            assert_eq!(initial_response(response).err(), Some(CredentialsError::Base64), "{response}");
         }
-        assert_eq!(plain("=").err(), Some(CredentialsError::Shape));
+        assert!(initial_response("=").unwrap().is_empty());
+        assert_eq!(response(b"=").err(), Some(CredentialsError::Base64));
     }
 
     #[test]
     fn login_speaks_in_two_steps() {
         assert_eq!(STANDARD.decode(ASK_LOGIN).unwrap(), b"Username:");
         assert_eq!(STANDARD.decode(ASK_PASSWORD).unwrap(), b"Password:");
-        assert_eq!(login_name("YWxpY2U=").unwrap(), "alice");
-        assert_eq!(login_password("c2VjcmV0").unwrap().as_str(), "secret");
-        assert!(login_name("").is_err());
+        let begin = || Offer::default().begin(Mechanism::Login).unwrap();
+        assert_eq!(begin().first_question(), ASK_LOGIN);
+        let Ok(Turn::Ask(question, exchange)) = begin().answer(b"alice") else { panic!("no question") };
+        assert_eq!(question, ASK_PASSWORD);
+        let Ok(Turn::Check(claim)) = exchange.answer(b"secret") else { panic!("nothing to check") };
+        assert_eq!((claim.login(), claim.guess()), ("alice", "secret"));
+        assert!(begin().answer(b"").is_err());
     }
 }
