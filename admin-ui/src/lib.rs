@@ -11,11 +11,14 @@
 // A page is one deep type until its parts end in `AnyView`.
 #![recursion_limit = "256"]
 
+pub mod activity;
 pub mod certificates;
+pub mod confirm;
 pub mod front;
 pub mod login;
 pub mod parts;
 pub mod problem;
+pub mod queue;
 pub mod shell;
 
 pub use shell::{Frame, Notice, NoticeKind, Visitor};

@@ -132,6 +132,18 @@ pub fn empty(title: &'static str, text: &'static str) -> AnyView {
     .into_any()
 }
 
+/// The way through a long list, page by page.
+pub fn pager(newer: Option<&str>, older: Option<&str>) -> AnyView {
+    if newer.is_none() && older.is_none() {
+        return view! { "" }.into_any();
+    }
+    let link = |path: Option<&str>, name: &'static str| {
+        path.map(|path| view! { <a class="button second slight" href=path.to_owned()>{name}</a> }.into_any())
+    };
+    let (newer, older) = (link(newer, "← Newer"), link(older, "Older →"));
+    view! { <nav class="pager" aria-label="More of the list">{newer}{older}</nav> }.into_any()
+}
+
 /// A time; `at` is RFC 3339 in UTC, as `2026-11-25T12:31:54Z`. The script shows it in the reader's own zone.
 pub fn when(at: &str) -> AnyView {
     view! { <time datetime=at.to_owned()>{readable(at)}</time> }.into_any()

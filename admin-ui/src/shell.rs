@@ -5,8 +5,12 @@ use leptos::prelude::*;
 use crate::parts::action;
 
 /// The style sheet of all pages.
-pub const STYLE: &str =
-    concat!(include_str!("style/base.css"), include_str!("style/parts.css"), include_str!("style/front.css"),);
+pub const STYLE: &str = concat!(
+    include_str!("style/base.css"),
+    include_str!("style/parts.css"),
+    include_str!("style/front.css"),
+    include_str!("style/letters.css"),
+);
 
 /// The script of all pages; each works without it.
 pub const SCRIPT: &str = include_str!("script.js");

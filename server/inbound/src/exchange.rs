@@ -69,7 +69,7 @@ impl Exchange {
         {
             let addresses = envelope.recipients.iter().map(|to| to.address.clone());
             let addresses = envelope.from.reverse_path.iter().cloned().chain(addresses).collect();
-            self.reception.tell(envelope.trace, judgement.told.join(" "), addresses);
+            self.reception.tell_judged(envelope.trace, judgement, addresses);
             return Err(refusal);
         }
         Ok((letter, judgement))

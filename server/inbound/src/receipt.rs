@@ -4,11 +4,17 @@ use mailstead_message::dsn::{Action, Recipient, Report};
 use mailstead_message::report::ReportKind;
 use mailstead_message::{Address, Domain, TraceId};
 use mailstead_smtp::server::{Body, MailFrom};
-use mailstead_store::{Acceptance, Brought, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent, Timestamp};
+use mailstead_store::{
+    Acceptance, Brought, Came, Direction, Fate, NewRecipient, Notify, Prepared, Route, StoreError, StoryEvent,
+    Timestamp,
+};
 
 use crate::reports::Bringer;
 use crate::way::{Lead, Way};
-use crate::{Letter, Signing};
+use crate::{Letter, Signing, story};
+
+/// How what we write ourselves came.
+const OURS: Came = Came { direction: Direction::Own, has_sender: false, refused: None };
 
 /// A message of our own.
 #[derive(Debug)]
@@ -55,7 +61,8 @@ fn send(signing: &Signing, post: Post<'_>, route: Route) -> Result<Option<Accept
     let Some(bundle) = way.into_bundles().next() else { return Ok(None) };
     let message = bundle.head(&signed);
     let from = MailFrom { smtputf8: post.smtputf8, reverse_path: post.reverse_path.cloned(), ..MailFrom::default() };
-    let story = vec![StoryEvent { at: post.at, text: post.told, addresses: vec![post.to.clone()] }];
+    let told = StoryEvent::new(post.at, post.told, vec![post.to.clone()]);
+    let story = vec![told.meaning(Some(OURS), story::fates(&lead, false))];
     Ok(Some(Acceptance {
         queue: bundle.queue(&from, &message, !message.is_ascii()),
         message: Prepared::from_bytes(&message)?,
@@ -80,7 +87,7 @@ fn report_to_us(
     let brought = Brought { at: post.at, trace: post.trace, from, proved };
     let bringer = Bringer { letter: &letter, kind, domain: post.to.domain(), brought };
     let taken = bringer.take(signing.store())?;
-    let event = |text| StoryEvent { at: post.at, text, addresses: vec![post.to.clone()] };
+    let event = |text| StoryEvent::new(post.at, text, vec![post.to.clone()]);
     Ok(Acceptance {
         message: Prepared::from_bytes(&[])?,
         received: post.at,
@@ -88,7 +95,10 @@ fn report_to_us(
         queue: Vec::new(),
         report: taken.report,
         trace: post.trace,
-        story: vec![event(post.told.clone()), event(taken.told)],
+        story: vec![
+            event(post.told.clone()).meaning(Some(OURS), vec![(post.to.clone(), Fate::Read)]),
+            event(taken.told),
+        ],
     })
 }
 

@@ -179,8 +179,7 @@ impl Reception {
         judged.map_err(|refusal| {
             let reply = refusal.reply();
             log(client, trace, from, &to.address.to_string(), "recipient", &refusal);
-            let addresses = from.reverse_path.iter().chain([&to.address]).cloned().collect();
-            self.refusals.tell(self.store(), trace, story::refused_recipient(client, from, to, &reply), addresses);
+            self.refusals.tell(self.store(), trace, story::refused_recipient(client, from, to, &reply));
             reply
         })
     }
@@ -246,14 +245,14 @@ impl Reception {
     pub fn refuse(&self, client: &Client, trace: TraceId, from: &MailFrom, to: &[Address], refusal: &Refusal) -> Reply {
         let reply = refusal.reply();
         log(client, trace, from, &story::list(to), "message", refusal);
-        let addresses = from.reverse_path.iter().chain(to).cloned().collect();
-        self.refusals.tell(self.store(), trace, story::refused_message(client, from, to, &reply), addresses);
+        self.refusals.tell(self.store(), trace, story::refused_message(client, from, to, &reply));
         reply
     }
 
-    /// Tells more of a message that is refused.
-    pub(crate) fn tell(&self, trace: TraceId, text: String, addresses: Vec<Address>) {
-        self.refusals.tell(self.store(), trace, text, addresses);
+    /// Tells for what a message is refused that was judged.
+    pub(crate) fn tell_judged(&self, trace: TraceId, judgement: &Judgement, addresses: Vec<Address>) {
+        let event = StoryEvent::new(story::now(), judgement.told.join(" "), addresses);
+        self.refusals.tell_judged(self.store(), trace, event, judgement.record());
     }
 
     /// Tells that a transaction came to nothing.
@@ -262,8 +261,7 @@ impl Reception {
         tracing::info!(%trace, %peer, sender, recipients = to.len(), "transaction abandoned: {}", why.escape_debug());
         // Without an accepted recipient there was no message for anybody, and refused ones have been told.
         if !to.is_empty() {
-            let addresses = from.reverse_path.iter().chain(to.iter().map(|to| &to.address)).cloned().collect();
-            self.refusals.tell(self.store(), trace, story::abandoned(client, from, to, why), addresses);
+            self.refusals.tell(self.store(), trace, story::abandoned(client, from, to, why));
         }
     }
 
@@ -402,14 +400,14 @@ impl Arrival {
 
     fn story(&self, size: u64, head: &[u8], leads: &[Lead]) -> Vec<StoryEvent> {
         let id = header::value(head, "Message-ID");
-        let place = if self.is_junk() { "Junk" } else { "the inbox" };
+        let place = if self.is_junk() { story::JUNK } else { "the inbox" };
         story::accepted(&self.client, &self.envelope.from, size, id.as_deref(), (leads, place), self.at)
     }
 
     /// Adds sentences to the story, under the addresses of the message itself.
     fn tell(&self, sentences: Vec<String>, story: &mut Vec<StoryEvent>) {
         let addresses = story.first().map(|event| event.addresses.clone()).unwrap_or_default();
-        let event = |text| StoryEvent { at: self.at, text, addresses: addresses.clone() };
+        let event = |text| StoryEvent::new(self.at, text, addresses.clone());
         story.extend(sentences.into_iter().map(event));
     }
 
@@ -426,7 +424,7 @@ impl Arrival {
         };
         let mut tell = |what: &str| {
             let text = format!("{sender} asked for a receipt {what}.");
-            told.push(StoryEvent { at: self.at, text, addresses: vec![sender.clone()] });
+            told.push(StoryEvent::new(self.at, text, vec![sender.clone()]));
         };
         if !self.may_answer() {
             tell("but gets none: nothing proves that the message is from there");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mailstead_message::{Address, ReversePath, TraceId};
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::{Client, MailFrom, RcptTo};
-use mailstead_store::{Store, StoryEvent, Timestamp};
+use mailstead_store::{Came, Direction, Fate, Store, StoryEvent, Timestamp, Verdict};
 
 use crate::ration::Ration;
 use crate::returns::is_return_path;
@@ -16,6 +16,8 @@ const TOLD_AT_ONCE: u32 = 300;
 /// ... and one more after each of these: a month of somebody guessing addresses stays under 200 MB of stories. The log
 /// has them all.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// Where suspicious letters are.
+pub(crate) const JUNK: &str = "Junk";
 /// Characters of a Message-ID that are repeated.
 const MAX_MESSAGE_ID: usize = 200;
 
@@ -33,11 +35,38 @@ impl Default for Refusals {
 
 impl Refusals {
     /// Tells it, if there have not been too many lately.
-    pub(crate) fn tell(&self, store: &Store, trace: TraceId, text: String, addresses: Vec<Address>) {
+    pub(crate) fn tell(&self, store: &Store, trace: TraceId, event: StoryEvent) {
         if self.ration.take(Instant::now()) {
-            store.tell(trace, vec![StoryEvent { at: now(), text, addresses }]);
+            store.tell(trace, vec![event]);
         }
     }
+
+    /// The same with the verdict for which it was not taken.
+    pub(crate) fn tell_judged(&self, store: &Store, trace: TraceId, event: StoryEvent, verdict: Verdict) {
+        if self.ration.take(Instant::now()) {
+            store.tell_judged(trace, vec![event], verdict);
+        }
+    }
+}
+
+/// How a message came, and the addresses of the event that tells it: its sender's and its recipients'.
+fn came<'a>(
+    client: &Client,
+    from: &'a MailFrom,
+    to: impl Iterator<Item = &'a Address>,
+    refused: Option<&Reply>,
+) -> (Came, Vec<Address>) {
+    let came = Came {
+        direction: if client.identity.is_some() { Direction::Out } else { Direction::In },
+        has_sender: from.reverse_path.is_some(),
+        refused: refused.map(|reply| (reply.code, reply.status)),
+    };
+    (came, from.reverse_path.iter().chain(to).cloned().collect())
+}
+
+/// The same fate for all.
+fn all<'a>(addresses: impl IntoIterator<Item = &'a Address>, fate: Fate) -> Vec<(Address, Fate)> {
+    addresses.into_iter().map(|address| (address.clone(), fate)).collect()
 }
 
 /// The time by the system's clock.
@@ -71,20 +100,26 @@ pub(crate) fn visit(client: &Client, from: &MailFrom) -> String {
 }
 
 /// A recipient was refused.
-pub(crate) fn refused_recipient(client: &Client, from: &MailFrom, to: &RcptTo, reply: &Reply) -> String {
-    format!("{} for {}, who was refused: \"{reply}\".", visit(client, from), to.address)
+pub(crate) fn refused_recipient(client: &Client, from: &MailFrom, to: &RcptTo, reply: &Reply) -> StoryEvent {
+    let text = format!("{} for {}, who was refused: \"{reply}\".", visit(client, from), to.address);
+    let (came, addresses) = came(client, from, [&to.address].into_iter(), Some(reply));
+    StoryEvent::new(now(), text, addresses).meaning(Some(came), all([&to.address], Fate::Refused))
 }
 
 /// A message was refused, or its transaction refused before it.
-pub(crate) fn refused_message(client: &Client, from: &MailFrom, to: &[Address], reply: &Reply) -> String {
-    let to = if to.is_empty() { String::new() } else { format!(" for {}", list(to)) };
-    format!("{}{to}; it was refused: \"{reply}\".", visit(client, from))
+pub(crate) fn refused_message(client: &Client, from: &MailFrom, to: &[Address], reply: &Reply) -> StoryEvent {
+    let whom = if to.is_empty() { String::new() } else { format!(" for {}", list(to)) };
+    let text = format!("{}{whom}; it was refused: \"{reply}\".", visit(client, from));
+    let (came, addresses) = came(client, from, to.iter(), Some(reply));
+    StoryEvent::new(now(), text, addresses).meaning(Some(came), all(to, Fate::Refused))
 }
 
 /// A transaction came to nothing.
-pub(crate) fn abandoned(client: &Client, from: &MailFrom, to: &[RcptTo], why: &str) -> String {
-    let to = list(to.iter().map(|to| &to.address));
-    format!("{} for {to}; it was not taken: {}.", visit(client, from), why.escape_debug())
+pub(crate) fn abandoned(client: &Client, from: &MailFrom, to: &[RcptTo], why: &str) -> StoryEvent {
+    let to = to.iter().map(|to| &to.address);
+    let text = format!("{} for {}; it was not taken: {}.", visit(client, from), list(to.clone()), why.escape_debug());
+    let (came, addresses) = came(client, from, to.clone(), None);
+    StoryEvent::new(now(), text, addresses).meaning(Some(came), all(to, Fate::Abandoned))
 }
 
 /// A message was taken, with what becomes of it for each recipient; inboxes are said to be in `place`.
@@ -96,16 +131,29 @@ pub(crate) fn accepted(
     (leads, place): (&[Lead], &str),
     at: Timestamp,
 ) -> Vec<StoryEvent> {
-    let recipients = leads.iter().map(|lead| lead.recipient.address.clone());
-    let addresses = from.reverse_path.iter().cloned().chain(recipients).collect();
+    let (came, addresses) = came(client, from, leads.iter().map(|lead| &lead.recipient.address), None);
     let id = message_id.map_or_else(
         || "It has no Message-ID".to_owned(),
         |id| format!("Its Message-ID is {}", id.chars().take(MAX_MESSAGE_ID).collect::<String>().escape_debug()),
     );
     let text = format!("{}, {size} octets. {id}. It was accepted.", visit(client, from));
-    let mut events = vec![StoryEvent { at, text, addresses }];
-    events.extend(leads.iter().map(|lead| StoryEvent { at, text: lead_to(lead, place), addresses: led_to(lead) }));
+    let mut events = vec![StoryEvent::new(at, text, addresses).meaning(Some(came), Vec::new())];
+    events.extend(
+        leads.iter().map(|lead| {
+            StoryEvent::new(at, lead_to(lead, place), led_to(lead)).meaning(None, fates(lead, place == JUNK))
+        }),
+    );
     events
+}
+
+/// What becomes of it where a recipient leads.
+pub(crate) fn fates(lead: &Lead, is_junk: bool) -> Vec<(Address, Fate)> {
+    if lead.reports.is_some() {
+        return all([&lead.recipient.address], Fate::Read);
+    }
+    let mut fates = all(&lead.inboxes, if is_junk { Fate::Junk } else { Fate::Stored });
+    fates.extend(all(&lead.forwards, Fate::Waiting));
+    if fates.is_empty() { all([&lead.recipient.address], Fate::Waiting) } else { fates }
 }
 
 fn lead_to(lead: &Lead, place: &str) -> String {
@@ -186,8 +234,9 @@ mod tests {
             refused_recipient(&client, &from(""), &to, &reply),
             refused_message(&client, &from(""), &[], &reply),
             abandoned(&client, &from(""), &[to], "because\r\nof this"),
-            accepted(&client, &from(""), 1, Some("<a\r\n\0b>"), (&[], "the inbox"), Timestamp(0)).remove(0).text,
+            accepted(&client, &from(""), 1, Some("<a\r\n\0b>"), (&[], "the inbox"), Timestamp(0)).remove(0),
         ] {
+            let text = text.text;
             assert!(!text.contains(char::is_control), "{text:?}");
         }
     }

@@ -23,6 +23,11 @@ impl TraceId {
         self.0
     }
 
+    /// The time in it, in seconds since 1970.
+    pub fn seconds(self) -> i64 {
+        i64::try_from(self.0 >> 24).unwrap_or(i64::MAX)
+    }
+
     /// The id of a number got from [`Self::to_u64`].
     pub fn from_u64(number: u64) -> Self {
         Self(number)

@@ -8,6 +8,7 @@ use mailstead_store::{Store, Timestamp};
 
 use crate::Policy;
 use crate::policy::Patience;
+use crate::report::Writer;
 use crate::sts::Failures;
 
 /// Store, DNS and the operator's will.
@@ -22,6 +23,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Who writes our reports to senders.
+    pub(crate) fn writer(&self) -> Writer<'_> {
+        Writer { store: &self.store, signing: &self.signing, hostname: &self.policy.hostname }
+    }
+
     /// The time by the system's clock.
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp(jiff::Timestamp::now().as_second())

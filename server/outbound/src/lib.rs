@@ -16,6 +16,7 @@
 //! 8461 (MTA-STS), 7672 (DANE), 8689 (REQUIRETLS), 8460 (reports on TLS), 6409 (submission). Start reading at [`Submission`], then [`Runner`].
 
 mod attempt;
+mod bounce;
 mod completion;
 mod context;
 mod demand;
@@ -35,6 +36,7 @@ mod settle;
 pub mod sts;
 mod submission;
 
+pub use bounce::bounce;
 pub use keeper::{Keeper, RETIRING_DAYS, add_domain, begin_rotation, make_first_keys, published};
 pub use mailstead_auth::published::Record;
 pub use policy::{Policy, Schedule};

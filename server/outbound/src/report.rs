@@ -1,12 +1,19 @@
 //! Reports to the sender: who wants which, what they say, where they go (RFC 3461, RFC 3464).
 
-use mailstead_inbound::{Post, original_sender, post};
+use mailstead_inbound::{Post, Signing, original_sender, post};
 use mailstead_message::dsn::{Action, MAX_RETURNED, Recipient, Report};
 use mailstead_message::{Domain, TraceId};
-use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, StoreError, Timestamp, TlsNeed};
+use mailstead_store::{Acceptance, Notify, QueueEntry, Ret, Store, StoreError, Timestamp, TlsNeed};
 
 use crate::attempt::Verdict;
-use crate::{Context, retry};
+
+/// Who writes reports.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) signing: &'a Signing,
+    pub(crate) hostname: &'a str,
+}
 
 /// True when a recipient's NOTIFY asks to be told of that; without NOTIFY, failure and delay are told (RFC 3461 4.1,
 /// 5.2.5).
@@ -24,21 +31,21 @@ pub(crate) fn is_wanted(action: Action, notify: Option<Notify>) -> bool {
 /// Makes the report as a message of its own, ready to be stored with the settlement. `None` when there is nobody to
 /// tell; what was done about it is added to the story of the original.
 pub(crate) async fn compose(
-    context: &Context,
+    writer: Writer<'_>,
     entry: &QueueEntry,
     news: &[(Action, Verdict)],
-    now: Timestamp,
+    (now, retry_until): (Timestamp, Timestamp),
     told: &mut Vec<String>,
 ) -> Result<Option<Acceptance>, StoreError> {
+    let Writer { store, signing, hostname } = writer;
     let Some(sender) = entry.reverse_path.as_ref().filter(|_| !news.is_empty()) else { return Ok(None) };
     // Straight to who wrote it, where an alias has sent it on.
-    let sender = &original_sender(&context.store, sender, now)?;
+    let sender = &original_sender(store, sender, now)?;
     let trace = TraceId::new(u64::try_from(now.0).unwrap_or(0), rand::random());
-    let retry_until = retry::last_try(&context.policy.schedule, entry, now);
-    let author = context.signing.writing_domain(&context.policy.hostname, sender)?;
+    let author = signing.writing_domain(hostname, sender)?;
     let report = Report {
-        hostname: &context.policy.hostname,
-        domain: author.as_ref().map_or(&context.policy.hostname, Domain::as_str),
+        hostname,
+        domain: author.as_ref().map_or(hostname, Domain::as_str),
         id: &trace.to_string(),
         to: sender,
         now: now.0,
@@ -48,7 +55,7 @@ pub(crate) async fn compose(
             .iter()
             .filter_map(|(action, verdict)| about(entry, *action, verdict, now, retry_until))
             .collect(),
-        original: &original(context, entry).await?,
+        original: &original(store, entry).await?,
         full: returns_all(entry, news),
         smtputf8: sender.needs_smtputf8(),
     };
@@ -56,7 +63,7 @@ pub(crate) async fn compose(
     let smtputf8 = report.smtputf8;
     let what = outcome(news);
     let text = format!("This is our report to {sender} that the delivery of message {} {what}.", entry.trace);
-    let (signing, to) = (context.signing.clone(), sender.clone());
+    let (signing, to) = (signing.clone(), sender.clone());
     let posting = move || {
         let author = author.as_ref();
         post(
@@ -116,8 +123,8 @@ fn returns_all(entry: &QueueEntry, news: &[(Action, Verdict)]) -> bool {
 }
 
 /// As much of the original as a report may return.
-async fn original(context: &Context, entry: &QueueEntry) -> Result<Vec<u8>, StoreError> {
-    let (store, blob) = (context.store.clone(), entry.blob);
+async fn original(store: &Store, entry: &QueueEntry) -> Result<Vec<u8>, StoreError> {
+    let (store, blob) = (store.clone(), entry.blob);
     let read = move || store.open_blob(blob)?.read(0..MAX_RETURNED as u64);
     match tokio::task::spawn_blocking(read).await.map_err(|error| StoreError::Io(error.to_string()))? {
         Err(error) if error.is_temporary() => Err(error),

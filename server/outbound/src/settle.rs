@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mailstead_message::Address;
 use mailstead_message::dsn::Action;
-use mailstead_store::{Acceptance, RecipientState, Settlement, StoreError, StoryEvent, Timestamp};
+use mailstead_store::{Acceptance, QueueEntry, RecipientState, Settlement, StoreError, StoryEvent, Timestamp};
 
 use crate::attempt::{Fate, Verdict};
 use crate::report;
@@ -158,7 +158,9 @@ async fn try_write(
 ) -> Result<(), StoreError> {
     let entry = &part.run.entry;
     let mut told = told.to_vec();
-    let notices: Vec<Acceptance> = report::compose(context, entry, news, now, &mut told).await?.into_iter().collect();
+    let times = (now, retry::last_try(&context.policy.schedule, entry, now));
+    let notice = report::compose(context.writer(), entry, news, times, &mut told).await?;
+    let notices: Vec<Acceptance> = notice.into_iter().collect();
     let addresses: Vec<Address> = entry
         .reverse_path
         .iter()
@@ -167,6 +169,30 @@ async fn try_write(
         )
         .cloned()
         .collect();
-    let story = told.into_iter().map(|text| StoryEvent { at: now, text, addresses: addresses.clone() }).collect();
+    let story = story(entry, settlement, told, &addresses, now);
     context.store.settle(entry.id, Settlement { story, ..settlement.clone() }, notices).await
+}
+
+/// The story of what was settled: the last event has what it means.
+pub(crate) fn story(
+    entry: &QueueEntry,
+    settlement: &Settlement,
+    told: Vec<String>,
+    addresses: &[Address],
+    now: Timestamp,
+) -> Vec<StoryEvent> {
+    let fates = settlement.recipients.iter().filter_map(|(index, state, _)| {
+        let fate = match state {
+            RecipientState::Waiting => mailstead_store::Fate::Waiting,
+            RecipientState::Delivered => mailstead_store::Fate::Delivered,
+            RecipientState::Failed => mailstead_store::Fate::Failed,
+        };
+        Some((entry.recipients.get(*index)?.address.clone(), fate))
+    });
+    let event = |text| StoryEvent::new(now, text, addresses.to_vec());
+    let mut story: Vec<StoryEvent> = told.into_iter().map(event).collect();
+    if let Some(last) = story.last_mut() {
+        last.meaning.fates = fates.collect();
+    }
+    story
 }

@@ -235,6 +235,32 @@ impl Store {
         queue.get(id.0)?.map(|bytes| QueueEntry::from_bytes(bytes.value())).transpose()
     }
 
+    /// As [`Store::settle`], but only if the entry still is as it was read: no recipient is told to have failed that a
+    /// peer took meanwhile.
+    ///
+    /// # Errors
+    /// It has changed or is gone, and those of any change.
+    pub async fn settle_unchanged(
+        &self,
+        entry: QueueEntry,
+        settlement: Settlement,
+        notices: Vec<Acceptance>,
+    ) -> Result<(), StoreError> {
+        self.lessen(move |change| {
+            change.require_unchanged(&entry)?;
+            change.settle(entry.id, &settlement, &notices)
+        })
+        .await
+    }
+
+    /// Makes all due now that wait and are not held; gives how many.
+    ///
+    /// # Errors
+    /// Those of any change.
+    pub async fn retry_all(&self) -> Result<usize, StoreError> {
+        self.lessen(|change| change.retry_all()).await
+    }
+
     /// An operator's wish.
     pub async fn queue_action(&self, id: QueueId, action: QueueAction) -> Result<(), StoreError> {
         self.lessen(move |change| change.queue_action(id, action)).await

@@ -7,7 +7,7 @@ use mailstead_message::dsn::{Action, Recipient};
 use mailstead_message::received;
 use mailstead_smtp::Reply;
 use mailstead_smtp::server::RcptTo;
-use mailstead_store::{Acceptance, StoreError, StoryEvent};
+use mailstead_store::{Acceptance, Fate, StoreError, StoryEvent};
 
 use super::{Arrival, Relay};
 use crate::way::{Lead, Way};
@@ -58,7 +58,10 @@ impl Arrival {
         left_out: &[LeftOut<'_>],
         told: &mut Vec<StoryEvent>,
     ) -> Result<Option<Acceptance>, StoreError> {
-        let tell = |text, to: &RcptTo| StoryEvent { at: self.at, text, addresses: vec![to.address.clone()] };
+        let tell = |text, to: &RcptTo| {
+            let fates = vec![(to.address.clone(), Fate::Refused)];
+            StoryEvent::new(self.at, text, vec![to.address.clone()]).meaning(None, fates)
+        };
         told.extend(
             left_out.iter().map(|one| tell(format!("{} was left out: \"{}\".", one.to.address, one.reply), one.to)),
         );
@@ -78,7 +81,7 @@ impl Arrival {
             Some(_) => format!("{sender} is told who was left out (message {trace})."),
             None => format!("{sender} can't be told who was left out: there is no such address here."),
         };
-        told.push(StoryEvent { at: self.at, text, addresses: vec![sender.clone()] });
+        told.push(StoryEvent::new(self.at, text, vec![sender.clone()]));
         Ok(made)
     }
 

@@ -1,10 +1,12 @@
 //! The queue: entries come with their message and go when nobody waits any more.
 
+use mailstead_message::Address;
 use redb::ReadableTable as _;
 
 use super::Change;
 use crate::{
-    Acceptance, NewQueueEntry, QueueAction, QueueEntry, QueueId, QueueRecipient, RecipientState, Settlement, StoreError,
+    Acceptance, Fate, NewQueueEntry, QueueAction, QueueEntry, QueueId, QueueRecipient, RecipientState, Settlement,
+    StoreError, StoryEvent,
 };
 
 impl Change<'_> {
@@ -70,7 +72,8 @@ impl Change<'_> {
     }
 
     pub(crate) fn queue_action(&mut self, id: QueueId, action: QueueAction) -> Result<(), StoreError> {
-        let mut entry = self.entry(id)?.ok_or_else(|| StoreError::NotFound(format!("the queued message {id}")))?;
+        let mut entry = self.require_entry(id)?;
+        self.tell_wish(&entry, action)?;
         match action {
             QueueAction::Remove => return self.drop_entry(&entry),
             QueueAction::Hold => {
@@ -84,6 +87,49 @@ impl Change<'_> {
             }
         }
         self.put_entry(&entry)
+    }
+
+    /// Writes the wish into the story, so that nobody wonders later.
+    fn tell_wish(&mut self, entry: &QueueEntry, action: QueueAction) -> Result<(), StoreError> {
+        let waiting = entry.recipients.iter().filter(|recipient| recipient.state == RecipientState::Waiting);
+        let waiting: Vec<Address> = waiting.map(|recipient| recipient.address.clone()).collect();
+        let (text, fate) = match action {
+            QueueAction::Retry => ("An operator had it tried at once.", Fate::Waiting),
+            QueueAction::Hold => ("An operator holds it: it is not tried until that is lifted.", Fate::Waiting),
+            QueueAction::Remove => ("An operator removed it from the queue; the sender was not told.", Fate::Removed),
+        };
+        let fates = waiting.iter().map(|address| (address.clone(), fate)).collect();
+        let addresses = entry.reverse_path.iter().cloned().chain(waiting).collect();
+        self.tell(entry.trace, &[StoryEvent::new(crate::now(), text.to_owned(), addresses).meaning(None, fates)])
+    }
+
+    pub(crate) fn retry_all(&mut self) -> Result<usize, StoreError> {
+        let mut entries = Vec::new();
+        for entry in self.tables.queue.iter()? {
+            let entry = QueueEntry::from_bytes(entry?.1.value())?;
+            if !entry.held {
+                entries.push(entry);
+            }
+        }
+        let now = crate::now();
+        let many = entries.len();
+        for entry in entries {
+            self.write().queue_due.remove((entry.due.0, entry.id.0))?;
+            self.put_entry(&QueueEntry { due: now.min(entry.due), ..entry })?;
+        }
+        Ok(many)
+    }
+
+    /// Refuses when the entry is not as it was.
+    pub(crate) fn require_unchanged(&self, before: &QueueEntry) -> Result<(), StoreError> {
+        if self.require_entry(before.id)?.recipients == before.recipients {
+            return Ok(());
+        }
+        Err(StoreError::Invalid(format!("The queued message {} has just changed: look at it again.", before.id)))
+    }
+
+    fn require_entry(&self, id: QueueId) -> Result<QueueEntry, StoreError> {
+        self.entry(id)?.ok_or_else(|| StoreError::NotFound(format!("the queued message {id}")))
     }
 
     fn entry(&self, id: QueueId) -> Result<Option<QueueEntry>, StoreError> {

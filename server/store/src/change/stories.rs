@@ -4,8 +4,7 @@ use mailstead_message::TraceId;
 use redb::ReadableTable as _;
 
 use super::Change;
-use crate::record::{decode, encode};
-use crate::{StoreError, StoryEvent, Timestamp};
+use crate::{Meaning, StoreError, StoryEvent, Timestamp};
 
 /// Events of one story: a message tried for five days has some hundred; an attacker's session has no end.
 const MAX_EVENTS: u32 = 1_000;
@@ -30,8 +29,12 @@ impl Change<'_> {
                 at: event.at,
                 text: event.text.chars().take(MAX_TEXT).collect(),
                 addresses: event.addresses.iter().take(MAX_ADDRESSES).cloned().collect(),
+                meaning: Meaning {
+                    came: event.meaning.came,
+                    fates: event.meaning.fates.iter().take(MAX_ADDRESSES).cloned().collect(),
+                },
             };
-            let bytes = encode(&event)?;
+            let bytes = event.to_bytes()?;
             let tables = self.write();
             tables.stories.insert((trace, number), bytes.as_slice())?;
             for address in &event.addresses {
@@ -56,7 +59,7 @@ impl Change<'_> {
         for (at, trace) in &doomed {
             let mut addresses = Vec::new();
             for event in self.tables.stories.range((*trace, 0)..=(*trace, u32::MAX))? {
-                if let Ok(event) = decode::<StoryEvent>(event?.1.value(), "an event") {
+                if let Ok(event) = StoryEvent::from_bytes(event?.1.value()) {
                     addresses.extend(event.addresses);
                 }
             }

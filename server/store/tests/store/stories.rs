@@ -5,11 +5,7 @@ use mailstead_store::*;
 use crate::world::{World, acceptance, address, letter, options, trace};
 
 fn event(at: i64, text: &str, addresses: &[&str]) -> StoryEvent {
-    StoryEvent {
-        at: Timestamp(at),
-        text: text.to_owned(),
-        addresses: addresses.iter().map(|text| address(text)).collect(),
-    }
+    StoryEvent::new(Timestamp(at), text.to_owned(), addresses.iter().map(|text| address(text)).collect())
 }
 
 fn texts(story: &Story) -> Vec<&str> {

@@ -22,7 +22,7 @@ fn verdict() -> Verdict {
 async fn a_verdict_comes_with_its_letter_and_goes_with_its_story() {
     let (world, alice) = World::with_alice().await;
     let mut message = acceptance(&letter(1), vec![delivery(alice)]);
-    message.story = vec![StoryEvent { at: message.received, text: "It came.".to_owned(), addresses: Vec::new() }];
+    message.story = vec![StoryEvent::new(message.received, "It came.".to_owned(), Vec::new())];
     let trace = message.trace;
     world.store.accept_judged(vec![message], verdict()).await.unwrap();
     let world = world.reopened(|_| {});
