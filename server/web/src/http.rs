@@ -323,6 +323,14 @@ pub(crate) mod tests {
             browser
         }
 
+        /// Makes an operator, `postmaster@home.test`, and signs them in.
+        pub(crate) async fn operator(site: &Site) -> Self {
+            let postmaster = mailstead_message::Address::parse("postmaster@home.test").unwrap();
+            site.store.add_account(postmaster.clone(), "postmaster-password", None).await.unwrap();
+            site.store.set_operator(&postmaster, true).await.unwrap();
+            Self::signed_in(site.clone(), "postmaster@home.test", "postmaster-password").await
+        }
+
         pub(crate) async fn get(&mut self, path: &str) -> String {
             self.ask(&format!("GET {path} HTTP/1.1\r\n"), "").await
         }

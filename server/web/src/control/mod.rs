@@ -1,5 +1,6 @@
 //! What an operator can ask, and the unix socket over which a running server is asked.
 
+mod activity;
 mod app_passwords;
 mod certificates;
 mod doctor;
@@ -7,11 +8,13 @@ mod forwarding;
 mod keys;
 mod operator;
 mod protocol;
+mod queue;
 mod reports;
 mod setup;
 mod socket;
 mod sts;
 
+pub use activity::{CheckView, DirectionView, LetterDetail, LetterView, Outcome, Remedy};
 pub use app_passwords::{AppPasswordView, NewAppPassword};
 pub use operator::Operator;
 pub use protocol::{

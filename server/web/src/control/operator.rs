@@ -4,26 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mailstead_advice::doctor::Doctor;
-use mailstead_message::{Address, Domain, TraceId};
+use mailstead_message::{Address, Domain};
 use mailstead_net::Gate;
 use mailstead_net::acme::Keeper;
 use mailstead_net::dns::Dns;
 use mailstead_outbound::Reporter;
-use mailstead_store::{
-    Account, Alias, DomainRecord, QueueAction, QueueEntry, QueueId, RecipientState, Route, Smarthost, Store,
-    StoreError, Story, StsMode, Timestamp,
-};
+use mailstead_store::{Account, Alias, DomainRecord, Route, Smarthost, Store, StoreError, StsMode, Timestamp};
 
 use super::keys;
 use super::protocol::{
-    AccountView, AliasView, Answer, BanView, DomainView, EventView, QueueView, RecipientView, Request, Response,
-    SmarthostView, StatusView, StoryView,
+    AccountView, AliasView, Answer, BanView, DomainView, Request, Response, SmarthostView, StatusView,
 };
 use super::setup::Naming;
 use super::{app_passwords, certificates, forwarding, reports, sts};
-
-/// The most stories told at once: more is no answer to read.
-const MAX_STORIES: usize = 200;
 
 /// Characters a password needs (NIST SP 800-63B).
 const MIN_PASSWORD: usize = 8;
@@ -81,6 +74,10 @@ impl Operator {
         Self { naming, ..self }
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Carries out one request.
     pub async fn perform(&self, request: Request) -> Response {
         match self.answer(request).await {
@@ -132,24 +129,11 @@ impl Operator {
                 done(sentence)
             }
             Request::SmarthostList => self.smarthosts(),
-            Request::QueueList => Ok(Answer::Queue(self.store.queue()?.into_iter().map(queue_view).collect())),
-            Request::Queue { id, action } => {
-                self.store.queue_action(QueueId(id), action).await?;
-                done(match action {
-                    QueueAction::Retry if self.running.is_some() => format!("Message {id} is tried now."),
-                    QueueAction::Retry => format!("Message {id} is tried as soon as the server starts."),
-                    QueueAction::Hold => format!("Message {id} is held until you retry it."),
-                    QueueAction::Remove => format!("Message {id} is removed from the queue."),
-                })
+            Request::QueueList | Request::Queue { .. } | Request::QueueBounce { .. } | Request::QueueRetryAll => {
+                self.queue(request).await
             }
-            Request::Trace { id } => {
-                let trace: TraceId = id.parse().map_err(|error| StoreError::Invalid(format!("{id}: {error}.")))?;
-                let story = self.store.story(trace)?.ok_or_else(|| StoreError::NotFound(format!("a story of {id}")))?;
-                Ok(Answer::Stories(vec![story_view(story)]))
-            }
-            Request::TraceAddress { address, limit } => {
-                let stories = self.store.stories_of(&address, limit.clamp(1, MAX_STORIES))?;
-                Ok(Answer::Stories(stories.into_iter().map(story_view).collect()))
+            Request::Trace { .. } | Request::TraceAddress { .. } | Request::Activity { .. } | Request::Story { .. } => {
+                self.activity(request)
             }
             Request::BanList => Ok(Answer::Bans(self.bans())),
             Request::BanLift { address } => {
@@ -415,31 +399,4 @@ fn smarthost_view(domain: Option<String>, relay: Smarthost) -> SmarthostView {
         tls: relay.tls,
         user: relay.login.map(|(user, _)| user),
     }
-}
-
-fn queue_view(entry: QueueEntry) -> QueueView {
-    let recipients = entry.recipients.into_iter().map(|recipient| RecipientView {
-        address: recipient.address.to_string(),
-        state: recipient.state,
-        last: recipient.last,
-    });
-    let mut recipients: Vec<RecipientView> = recipients.collect();
-    recipients.sort_by_key(|recipient| recipient.state != RecipientState::Waiting);
-    QueueView {
-        id: entry.id.0,
-        trace: entry.trace.to_string(),
-        from: entry.reverse_path.map(|address| address.to_string()).unwrap_or_default(),
-        size: entry.size,
-        created: time(entry.created),
-        due: time(entry.due),
-        attempts: entry.attempts,
-        held: entry.held,
-        tls: entry.tls,
-        recipients,
-    }
-}
-
-fn story_view(story: Story) -> StoryView {
-    let events = story.events.into_iter().map(|event| EventView { at: time(event.at), text: event.text }).collect();
-    StoryView { trace: story.trace.to_string(), events }
 }

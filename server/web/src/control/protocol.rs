@@ -8,6 +8,7 @@ use mailstead_message::{Address, Domain};
 use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode, TlsNeed};
 use serde::{Deserialize, Serialize};
 
+use super::activity::{LetterDetail, LetterView};
 use super::app_passwords::{AppPasswordView, NewAppPassword};
 
 /// What an operator can ask.
@@ -177,6 +178,13 @@ pub enum Request {
         /// What to do.
         action: QueueAction,
     },
+    /// Give a queued message up, and tell its sender.
+    QueueBounce {
+        /// Its number.
+        id: u64,
+    },
+    /// Try all queued messages now that are not held.
+    QueueRetryAll,
     /// Tell one message's story.
     Trace {
         /// Its trace id.
@@ -188,6 +196,20 @@ pub enum Request {
         address: Address,
         /// How many.
         limit: usize,
+    },
+    /// List the latest messages, each in one line.
+    Activity {
+        /// Only those that this address is part of.
+        address: Option<Address>,
+        /// Only those before this one (its trace id).
+        before: Option<String>,
+        /// How many.
+        limit: usize,
+    },
+    /// Tell one message's story with what it means.
+    Story {
+        /// Its trace id.
+        id: String,
     },
     /// List locked-out addresses.
     BanList,
@@ -292,6 +314,10 @@ pub enum Answer {
     Queue(Vec<QueueView>),
     /// Stories.
     Stories(Vec<StoryView>),
+    /// Messages, each in one line.
+    Activity(Vec<LetterView>),
+    /// One message's story with what it means.
+    Story(Box<LetterDetail>),
     /// Locked-out addresses.
     Bans(Vec<BanView>),
     /// Domains whose ARC seals are trusted.
