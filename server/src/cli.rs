@@ -3,6 +3,7 @@
 mod account;
 mod app_password;
 mod config;
+mod queue;
 mod setup;
 mod smarthost;
 
@@ -15,6 +16,7 @@ use mailstead_net::dns::Kind;
 
 pub(crate) use app_password::AppPasswordCommand;
 pub(crate) use config::ConfigCommand;
+pub(crate) use queue::QueueCommand;
 pub(crate) use setup::Setup;
 pub(crate) use smarthost::{SmarthostCommand, TlsMode};
 
@@ -84,6 +86,14 @@ pub(crate) enum Command {
     /// Messages that wait to go out
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// The latest messages in and out, each in a line
+    Activity {
+        /// Only those that this address is part of
+        address: Option<Address>,
+        /// How many, newest first
+        #[arg(long, default_value_t = 30)]
+        limit: usize,
+    },
     /// Tell what became of a message, by its id, or of the latest messages of an address
     Trace {
         /// A trace id (from a log line, a reply or a Received header) or an address
@@ -366,6 +376,47 @@ pub(crate) enum QueueCommand {
     },
 }
 
+/// `mailstead smarthost`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SmarthostCommand {
+    /// Send through a relay; asks for the password, or reads it from standard input
+    Set {
+        /// The relay's host name
+        host: String,
+        /// Its port
+        #[arg(long, default_value_t = 465)]
+        port: u16,
+        /// How TLS is used
+        #[arg(long, value_enum, default_value_t = TlsMode::Implicit)]
+        tls: TlsMode,
+        /// The user name it wants
+        #[arg(long)]
+        user: Option<String>,
+        /// Only for mail from this domain
+        #[arg(long, value_parser = domain_name)]
+        domain: Option<Domain>,
+    },
+    /// Show what is set
+    Show,
+    /// Deliver directly again
+    Clear {
+        /// Only for mail from this domain
+        #[arg(long, value_parser = domain_name)]
+        domain: Option<Domain>,
+    },
+}
+
+/// How TLS is used towards a smarthost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsMode {
+    /// From the first byte (port 465)
+    Implicit,
+    /// STARTTLS, required (port 587)
+    Starttls,
+    /// Never; only without a login
+    None,
+}
+
 /// `mailstead report`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
@@ -465,10 +516,6 @@ fn record_kind(text: &str) -> Result<Kind, String> {
     })
 }
 
-fn queue_number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "that is not a number from `mailstead queue list`".to_owned())
-}
-
 /// Parses `500M`, `10G`, `1048576`: powers of 1024.
 fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -552,12 +599,6 @@ mod tests {
     fn an_address_in_place_of_a_domain_is_explained() {
         assert_eq!(domain_name("mail@x.org").unwrap_err(), "give only the domain, such as x.org");
         assert_eq!(domain_name("x.org"), Ok(Domain::parse("x.org").unwrap()));
-    }
-
-    #[test]
-    fn a_queue_number_comes_from_the_list() {
-        assert_eq!(queue_number("12"), Ok(12));
-        assert_eq!(queue_number("x").unwrap_err(), "that is not a number from `mailstead queue list`");
     }
 
     #[test]

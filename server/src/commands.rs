@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailstead_message::Address;
-use mailstead_store::{Options, QueueAction, Smarthost, SmarthostTls};
+use mailstead_store::{Options, Smarthost, SmarthostTls};
 use mailstead_web::control::{Answer, Client, ControlError, Operator, Request, Response};
 
 use crate::cli::{
-    AccountCommand, AliasCommand, BanCommand, CertificateCommand, Command, DomainCommand, QueueCommand, ReportCommand,
-    SealerCommand, SmarthostCommand, StsMode, Switch, TlsMode,
+    AccountCommand, AliasCommand, BanCommand, CertificateCommand, Command, DomainCommand, ReportCommand, SealerCommand,
+    SmarthostCommand, StsMode, Switch, TlsMode,
 };
 use crate::print;
 use crate::serve::{holds_store, open_store};
@@ -151,10 +151,8 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
         Command::Alias(AliasCommand::List) => Request::AliasList,
         Command::Alias(AliasCommand::Remove { address }) => Request::AliasRemove { address },
         Command::Smarthost(command) => smarthost(command)?,
-        Command::Queue(QueueCommand::List) => Request::QueueList,
-        Command::Queue(QueueCommand::Retry { id }) => Request::Queue { id, action: QueueAction::Retry },
-        Command::Queue(QueueCommand::Hold { id }) => Request::Queue { id, action: QueueAction::Hold },
-        Command::Queue(QueueCommand::Remove { id }) => Request::Queue { id, action: QueueAction::Remove },
+        Command::Queue(command) => command.request(),
+        Command::Activity { address, limit } => Request::Activity { address, before: None, limit },
         Command::Trace { subject, limit } => match Address::parse(&subject) {
             Ok(address) => Request::TraceAddress { address, limit },
             Err(_) => Request::Trace { id: subject },

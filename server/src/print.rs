@@ -1,5 +1,6 @@
 //! Answers on the terminal: sentences and tables for people, JSON for programs.
 
+mod activity;
 mod app_passwords;
 mod doctor;
 
@@ -64,6 +65,8 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Smarthosts(list) => json!(list),
         Answer::Queue(list) => json!(list),
         Answer::Stories(list) => json!(list),
+        Answer::Activity(list) => json!(list),
+        Answer::Story(letter) => json!(letter),
         Answer::Bans(list) => json!(list),
         Answer::Sealers(list) => json!(list),
         Answer::Reports(list) => json!(list),
@@ -93,6 +96,8 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Smarthosts(list) => smarthosts(list),
         Answer::Queue(list) => queue(list),
         Answer::Stories(list) => stories(list),
+        Answer::Activity(list) => activity::list(list),
+        Answer::Story(letter) => activity::story(letter),
         Answer::Bans(list) => bans(list),
         Answer::Sealers(list) if list.is_empty() => "Nobody's seals are trusted.".to_owned(),
         Answer::Sealers(list) => list.join("\n"),

@@ -41,8 +41,11 @@ pub struct Came {
     /// The first of the event's addresses is the sender.
     pub has_sender: bool,
     /// The reply that refused it: code and enhanced status.
-    pub refused: Option<(u16, Option<(u8, u16, u16)>)>,
+    pub refused: Option<ReplyCode>,
 }
+
+/// The code of an SMTP reply, and its enhanced status (RFC 3463).
+pub type ReplyCode = (u16, Option<(u8, u16, u16)>);
 
 /// From where a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -173,7 +173,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use mailstead_message::Domain;
     use mailstead_store::{
-        AuthResult, Came, Direction as From, DmarcPolicy, Fate, SpfAuth, StoryEvent, Timestamp, Verdict,
+        AuthResult, Came, Direction as From, DmarcPolicy, Fate, ReplyCode, SpfAuth, StoryEvent, Timestamp, Verdict,
     };
 
     use super::*;
@@ -183,13 +183,7 @@ mod tests {
         Address::parse(text).unwrap()
     }
 
-    fn event(
-        from: &str,
-        to: &str,
-        text: &str,
-        fate: Fate,
-        refused: Option<(u16, Option<(u8, u16, u16)>)>,
-    ) -> StoryEvent {
+    fn event(from: &str, to: &str, text: &str, fate: Fate, refused: Option<ReplyCode>) -> StoryEvent {
         let came = Came { direction: From::In, has_sender: true, refused };
         let now = Timestamp(jiff::Timestamp::now().as_second());
         StoryEvent::new(now, text.to_owned(), vec![address(from), address(to)])

@@ -1,7 +1,7 @@
 //! What was found out about a letter, and what can be done about a refusal, in plain words.
 
 use mailstead_message::Domain;
-use mailstead_store::{AuthResult, Direction, DkimAuth, DmarcPolicy, SpfAuth, Verdict};
+use mailstead_store::{AuthResult, Direction, DkimAuth, DmarcPolicy, ReplyCode, SpfAuth, Verdict};
 
 use super::{CheckView, Remedy};
 
@@ -81,11 +81,7 @@ fn dmarc(verdict: &Verdict) -> String {
 }
 
 /// Why it was refused with that reply, and what can be done.
-pub(super) fn remedy(
-    direction: Direction,
-    (code, status): (u16, Option<(u8, u16, u16)>),
-    verdict: Option<&Verdict>,
-) -> Remedy {
+pub(super) fn remedy(direction: Direction, (code, status): ReplyCode, verdict: Option<&Verdict>) -> Remedy {
     let (_, subject, detail) = status.unwrap_or((0, 0, 0));
     let unproved = verdict.and_then(|verdict| verdict.author.as_ref()).map(Domain::to_unicode);
     match (code, subject, detail, direction) {
