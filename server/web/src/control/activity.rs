@@ -190,7 +190,7 @@ fn detail(store: &Store, id: &str) -> Result<LetterDetail, StoreError> {
 /// Why it was refused, by the last reply that did.
 fn refusal(story: &Story, verdict: Option<&Verdict>) -> Option<Remedy> {
     let came = story.events.iter().filter_map(|event| event.meaning.came);
-    let (came, reply) = came.filter_map(|came| Some((came, came.refused?))).last()?;
+    let (came, reply) = came.rev().find_map(|came| Some((came, came.refused?)))?;
     Some(words::remedy(came.direction, reply, verdict))
 }
 
