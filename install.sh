@@ -93,7 +93,7 @@ state_of_service() { systemctl is-active mailstead 2>/dev/null || true; }
 # Takes a line of the configuration in force: `setting data`.
 setting() { printf '%s\n' "$in_force" | sed -n "s/^$1 = \"\(.*\)\"\$/\1/p" | head -n 1; }
 
-# What the configuration in force says, where there is one and a program that understands it.
+# What the configuration in force says, where there is one and this program understands it.
 look_at_configuration() {
     in_force=''
     ports=$usual_ports
@@ -245,7 +245,7 @@ say_plan() {
     fi
     id "$user" >/dev/null 2>&1 || note "make the system user $user, without login"
     if [ -e "$config" ]; then
-        note "leave the configuration $config as it is (host name: $(setting hostname))"
+        note "leave the configuration $config as it is ${hostname:+(host name: $hostname)}"
     else
         note "write the configuration $config for the host name $hostname"
     fi
@@ -405,7 +405,7 @@ say_address() {
 install_it() {
     choose_hostname
     choose_source
-    look_at_configuration "$program"
+    if [ -x "$program" ]; then look_at_configuration "$program"; else look_at_configuration "$source"; fi
     [ ! -e "$config" ] || hostname=$(setting hostname)
     look_at_ports
     leave_stopped=

@@ -97,10 +97,14 @@ fn a_fresh_debian_gets_a_server_is_brought_up_to_date_and_keeps_the_mail_when_it
         0,
         &["make the system user mailstead", "/var/lib/mailstead", "start the service", "Nothing was changed"],
     );
+    // With somebody at a terminal, it asks.
+    let asked = booted.tool("script").args(["-qec", "/root/new/install.sh --dry-run", "/dev/null"]);
+    let said = asked.input("mail.example.com\n").run();
+    demand(&said, 0, &["Host name", "for the host name mail.example.com"]);
     assert_eq!(files(&booted), untouched, "a dry run changes nothing");
 
     let said = install(&booted, &["--hostname", "mail.example.org"]);
-    demand(&said, 0, &["Open this address in your browser:\n  https://"]);
+    demand(&said, 0, &["Open this address in your browser:\n  https://", "/setup/"]);
     it_runs_as_nobody_of_importance(&booted);
     people_use_it(&booted);
     the_watchdog_and_a_crash_start_it_anew(&booted);
@@ -128,6 +132,9 @@ fn it_runs_as_nobody_of_importance(booted: &Booted) {
 
 fn people_use_it(booted: &Booted) {
     banner(booted.tool("bash"));
+    let before = property(booted, "MainPID");
+    booted.tool("systemctl").args(["reload", "mailstead"]).run();
+    assert_eq!(property(booted, "MainPID"), before);
     booted.tool("mailstead").args(["domain", "add", "example.org"]).run();
     booted.tool("mailstead").args(["account", "add", "alice@example.org"]).input(format!("{PASSWORD}\n")).run();
     send(booted, "the first letter");
@@ -216,7 +223,7 @@ fn it_goes_and_leaves_the_mail(booted: &Booted) {
     assert_eq!(property(booted, "ActiveState"), "inactive");
     demand(&install(booted, &["--uninstall"]), 1, &["is not installed"]);
 
-    demand(&install(booted, &[]), 0, &["leave all mail in /var/lib/mailstead"]);
+    demand(&install(booted, &[]), 0, &["leave all mail in /var/lib/mailstead", "host name: mail.example.org"]);
     assert!(finds(booted, "the first letter") && finds(booted, "the second letter"));
 }
 
@@ -232,13 +239,17 @@ fn whoever_holds_a_port_is_named_with_the_command_that_stops_it() {
         said.output.contains(":0019 ").then_some(())
     });
 
+    let firewall = "#!/bin/sh\necho 'Status: active'\n";
+    std::fs::write(booted.debian().path().join("usr/local/sbin/ufw"), firewall).unwrap();
+    booted.tool("chmod").args(["755", "/usr/local/sbin/ufw"]).run();
+
     let command = "systemctl disable --now othermail.service";
     let said = install(&booted, &["--hostname", "mail.example.org"]);
     demand(&said, 3, &["start nothing yet", "Port 25 is taken by systemd-socket-", command, "run this again"]);
     assert_eq!(property(&booted, "ActiveState"), "inactive");
 
     booted.tool("sh").args(["-c", command]).run();
-    demand(&install(&booted, &[]), 0, &["Mailstead runs"]);
+    demand(&install(&booted, &[]), 0, &["Mailstead runs", "ufw allow 25,80,110,143,443,465,587,993,995/tcp"]);
     banner(booted.tool("bash"));
 }
 

@@ -63,9 +63,10 @@ impl Host for ThisHost {
     }
 
     fn listeners(&self) -> io::Result<Vec<Listening>> {
-        let fourth = std::fs::read_to_string("/proc/net/tcp")?;
+        // Under systemd's ProcSubset=pid nothing of /proc is there but processes.
+        let fourth = std::fs::read_to_string("/proc/self/net/tcp")?;
         // A machine without IPv6 has no such table.
-        let sixth = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+        let sixth = std::fs::read_to_string("/proc/self/net/tcp6").unwrap_or_default();
         Ok([fourth, sixth].iter().flat_map(|table| proc::listeners(table)).collect())
     }
 
