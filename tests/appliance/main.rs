@@ -27,6 +27,7 @@ mod signing;
 mod stopping;
 mod tls_policy;
 mod web;
+mod web_letters;
 mod web_pages;
 mod web_sessions;
 mod world;
