@@ -51,20 +51,30 @@ addEventListener("pageshow", (event) => {
 });
 
 // <div id="x" data-live="queue"> is fetched anew whenever the server says that the queue has changed.
+const postponed = new Set();
 async function refresh(topic) {
   const live = [...document.querySelectorAll(`[data-live~="${topic}"]`)];
   // Nobody's hand is moved while it types or is about to press.
-  if (!live.length || live.some((part) => part.contains(document.activeElement))) return;
+  if (live.some((part) => part.contains(document.activeElement))) {
+    postponed.add(topic);
+    return;
+  }
+  if (!live.length) return;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of live) {
     const fresh = page.getElementById(part.id);
     if (!fresh) continue;
-    part.replaceWith(fresh);
     arm(fresh);
+    if (fresh.outerHTML !== part.outerHTML) part.replaceWith(fresh);
   }
 }
+addEventListener("focusout", () => setTimeout(() => {
+  const topics = [...postponed];
+  postponed.clear();
+  topics.forEach(refresh);
+}, 0));
 
 function follow() {
   const topics = new Set();
@@ -73,6 +83,8 @@ function follow() {
   }
   if (!topics.size) return;
   const events = new EventSource("/events?topics=" + encodeURIComponent([...topics].join(",")));
+  // Something may have changed between the page and now, or while the connection was gone.
+  events.onopen = () => topics.forEach(refresh);
   events.onmessage = (event) => refresh(event.data);
   addEventListener("pagehide", () => events.close());
 }

@@ -18,12 +18,10 @@ const OF_A_KIND: usize = 1;
 const FILES: [&str; 5] = [".mobileconfig", ".zone", ".txt", ".svg", ".xml"];
 
 /// Pages the list has already and the server does not serve yet.
-const COMING: [&str; 14] = [
+const COMING: [&str; 12] = [
     "/domains",
     "/accounts",
     "/aliases",
-    "/queue",
-    "/activity",
     "/reports",
     "/logs",
     "/backup",
