@@ -1,6 +1,7 @@
 //! The appliance driven from outside: each test starts the real binary and talks to its real ports.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod app_passwords;
 mod authentication;
 mod certificates;
 mod clients;
