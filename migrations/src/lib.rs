@@ -8,10 +8,12 @@
 //!
 //! Start reading at [`bring_up_to_date`], then [`v1`].
 
+mod copy;
 pub mod v1;
 pub mod v2;
 pub mod v3;
 
+pub use copy::copy;
 use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
 /// The version this program writes.

@@ -11,6 +11,7 @@
 //! Start reading at [`Store`].
 
 mod app_passwords;
+pub mod backup;
 mod blob;
 mod certificates;
 mod change;
@@ -154,6 +155,7 @@ impl Store {
         pack::sync_folder(folder)?;
         let packs = Packs::open(packs)?;
         clean(&packs, &database)?;
+        backup::clear_abandoned(folder);
         let passwords = Passwords::new(options.password_cost)?;
         let shared = Arc::new(Shared::new(folder.to_owned(), options, packs, database));
         let (jobs, waiting) = mpsc::channel();
@@ -186,6 +188,11 @@ impl Store {
     pub fn commits(&self) -> Result<u64, StoreError> {
         let counters = self.shared().read()?.open_table(v1::COUNTERS)?;
         Ok(counters.get(engine::COMMITS)?.map_or(0, |value| value.value()))
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        &self.shared().folder
     }
 
     fn shared(&self) -> &Arc<Shared> {

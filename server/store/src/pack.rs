@@ -137,6 +137,15 @@ impl Packs {
         std::fs::rename(self.path(pack), aside)
     }
 
+    /// Gives a pack one more name, in another folder of the same disk.
+    pub(crate) fn link(&self, pack: u32, folder: &Path) -> io::Result<()> {
+        let name = folder.join(format!("{pack:08}.pack"));
+        match std::fs::hard_link(self.path(pack), &name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            done => done,
+        }
+    }
+
     /// Drops a pack that no entry names.
     pub(crate) fn remove(&self, pack: u32) -> io::Result<()> {
         let removed = std::fs::remove_file(self.path(pack));

@@ -281,10 +281,14 @@ impl MessageReader {
 
 /// True when a blob can be read and is what its name says.
 pub(crate) fn is_whole(packs: &Packs, hash: BlobHash, record: &BlobRecord) -> bool {
-    let Ok(file) = packs.reader(record.pack) else { return false };
+    packs.reader(record.pack).is_ok_and(|file| is_whole_in(&file, hash, record))
+}
+
+/// The same in a file that is at hand.
+pub(crate) fn is_whole_in(file: &File, hash: BlobHash, record: &BlobRecord) -> bool {
     let mut hasher = blake3::Hasher::new();
     for index in 0..record.chunks.len() {
-        let Ok(bytes) = read_chunk(&file, record, index, record.size) else { return false };
+        let Ok(bytes) = read_chunk(file, record, index, record.size) else { return false };
         hasher.update(&bytes);
     }
     hasher.finalize() == hash.0

@@ -180,7 +180,7 @@ impl Change<'_> {
 
     /// A UIDVALIDITY no mailbox of that name ever had: it grows with every mailbox made, and with the clock, so that
     /// it is new even after a store was put back from an old copy.
-    fn uid_validity(&mut self) -> Result<u32, StoreError> {
+    pub(super) fn uid_validity(&mut self) -> Result<u32, StoreError> {
         let last = self.tables.counters.get("uid_validity")?.map_or(0, |value| value.value());
         let now = u64::try_from(crate::now().0).unwrap_or(0).min(u64::from(u32::MAX) / 2);
         let next = now.max(last + 1);

@@ -2,6 +2,7 @@
 
 mod accept;
 mod app_passwords;
+mod backup;
 mod blobs;
 mod certificates;
 mod directory;

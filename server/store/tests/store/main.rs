@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod app_passwords;
+mod backup;
 mod certificates;
 mod delivery;
 mod directory;

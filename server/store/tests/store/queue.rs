@@ -17,7 +17,7 @@ fn entry(recipients: &[&str]) -> NewQueueEntry {
     }
 }
 
-async fn enqueue(world: &World, number: usize, at: i64, recipients: &[&str]) -> QueueId {
+pub(crate) async fn enqueue(world: &World, number: usize, at: i64, recipients: &[&str]) -> QueueId {
     let before: Vec<QueueId> = world.store.queue().unwrap().iter().map(|entry| entry.id).collect();
     let mut message = acceptance(&letter(number), Vec::new());
     message.received = Timestamp(at);
