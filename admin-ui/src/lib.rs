@@ -16,6 +16,7 @@ pub mod certificates;
 pub mod confirm;
 pub mod front;
 pub mod login;
+pub mod me;
 pub mod parts;
 pub mod problem;
 pub mod queue;

@@ -48,15 +48,38 @@ pub fn action(
     style: &'static str,
     hidden: &[(&'static str, String)],
 ) -> AnyView {
+    button_form(frame, path.into(), label.into().into_any(), style, hidden, None)
+}
+
+/// The same for what is not easily undone: the script asks first whether it is meant.
+pub fn question(
+    frame: &Frame,
+    path: impl Into<String>,
+    label: AnyView,
+    style: &'static str,
+    hidden: &[(&'static str, String)],
+    sure: impl Into<String>,
+) -> AnyView {
+    button_form(frame, path.into(), label, style, hidden, Some(sure.into()))
+}
+
+fn button_form(
+    frame: &Frame,
+    path: String,
+    label: AnyView,
+    style: &'static str,
+    hidden: &[(&'static str, String)],
+    sure: Option<String>,
+) -> AnyView {
     let fields: Vec<AnyView> = hidden
         .iter()
         .map(|(name, value)| view! { <input type="hidden" name=*name value=value.clone() /> }.into_any())
         .collect();
     view! {
-        <form method="post" action=path.into()>
+        <form method="post" action=path data-confirm=sure>
             {csrf(frame)}
             {fields}
-            <button class=style>{label.into()}</button>
+            <button class=style>{label}</button>
         </form>
     }
     .into_any()

@@ -10,6 +10,7 @@ pub const STYLE: &str = concat!(
     include_str!("style/parts.css"),
     include_str!("style/front.css"),
     include_str!("style/letters.css"),
+    include_str!("style/me.css"),
 );
 
 /// The script of all pages; each works without it.

@@ -29,6 +29,7 @@ mod stopping;
 mod tls_policy;
 mod web;
 mod web_letters;
+mod web_me;
 mod web_pages;
 mod web_sessions;
 mod world;

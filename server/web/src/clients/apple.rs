@@ -14,7 +14,7 @@ use super::xml::Document;
 use crate::site::Site;
 
 /// Where a profile is had, with the parameter `emailaddress`.
-pub(crate) const PATH: &str = "/apple.mobileconfig";
+pub(super) const PATH: &str = "/apple.mobileconfig";
 /// What makes a device offer to install it.
 const CONTENT_TYPE: &str = "application/x-apple-aspen-config";
 const DOCTYPE: &str =
@@ -31,6 +31,17 @@ pub(super) async fn serve(State(site): State<Arc<Site>>, uri: Uri, headers: Head
         Ok(_) => super::nothing(),
         Err(error) => super::unable(&error),
     }
+}
+
+/// True when there are services to set up.
+pub(crate) fn is_possible(settings: &Settings) -> bool {
+    services::best(settings).is_some()
+}
+
+/// The path at which an address has its profile.
+pub(crate) fn path(address: &Address) -> String {
+    let query = serde_urlencoded::to_string([("emailaddress", address.to_string())]).unwrap_or_default();
+    format!("{PATH}?{query}")
 }
 
 /// A profile as a browser takes it; with `password`, which the device then never asks for, nobody may keep it.

@@ -17,6 +17,7 @@ mod sts;
 pub use activity::{CheckView, DirectionView, LetterDetail, LetterView, Outcome, Remedy};
 pub use app_passwords::{AppPasswordView, NewAppPassword};
 pub use operator::Operator;
+pub(crate) use operator::time;
 pub use protocol::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView,
     QueueView, RecipientView, RecordView, ReportDetail, ReportView, Request, Response, SetupLinkView, SetupView,

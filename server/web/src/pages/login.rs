@@ -8,9 +8,9 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use mailstead_admin_ui::login;
+use mailstead_admin_ui::{Notice, login};
 use mailstead_net::gate::Refusal;
-use mailstead_store::{Login, StoreError};
+use mailstead_store::{Login, StoreError, session_key};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -59,34 +59,64 @@ struct Credentials {
 async fn sign_in(guest: Guest, State(site): State<Arc<Site>>, Checked(form): Checked<Credentials>) -> Response {
     let Credentials { address, password, next } = form;
     let password = zeroize::Zeroizing::new(password);
-    let peer = guest.link().remote;
-    let admitted = site.gate.admit(peer, &address, &password, site.store.authenticate_own(&address, &password));
-    let (status, problem) = match timeout(LOGIN_TIME, admitted).await {
-        Ok(Ok(found)) => match open(&site, &guest, &found, &next).await {
-            Ok(response) => return response,
-            Err(problem) => return problem.into_response(),
-        },
-        Ok(Err(Refusal::Denied)) => {
-            tracing::info!(%peer, login = ?address, "wrong name or password at the web");
-            (StatusCode::FORBIDDEN, "The address or the password is wrong.")
+    let (status, problem) = match verify(&site, &guest, &address, &password).await {
+        Ok(login) => {
+            return open(&site, &guest, &login, &next, None).await.unwrap_or_else(Problem::into_response);
         }
-        Ok(Err(Refusal::Banned)) => {
-            (StatusCode::TOO_MANY_REQUESTS, "Too many wrong passwords came from your network: try again in a while.")
-        }
-        Ok(Err(Refusal::Error(error))) => return Problem::from(error).into_response(),
-        Err(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The server is too busy to check passwords: try again in a moment.")
-        }
+        Err(NoEntry::Denied) => (StatusCode::FORBIDDEN, "The address or the password is wrong."),
+        Err(NoEntry::Said(status, why)) => (status, why),
+        Err(NoEntry::Problem(problem)) => return problem.into_response(),
     };
     let view =
         login::View { address, next: local_path(&next).to_owned(), problem: Some(problem.to_owned()), elsewhere: None };
     (status, page(&site, &guest, view)).into_response()
 }
 
-/// Begins a session under a new token: whoever knew the old one knows nothing of it.
-async fn open(site: &Site, visit: &Visit, login: &Login, next: &str) -> Result<Response, Problem> {
+/// Why nobody is let in.
+pub(super) enum NoEntry {
+    /// The name or the password is wrong.
+    Denied,
+    /// It can't be found out now, and why.
+    Said(StatusCode, &'static str),
+    /// What is to be shown instead.
+    Problem(Problem),
+}
+
+/// Checks an account's own password, with the guard against guessing that all doors share.
+pub(super) async fn verify(site: &Site, visit: &Visit, address: &str, password: &str) -> Result<Login, NoEntry> {
+    let peer = visit.link().remote;
+    let admitted = site.gate.admit(peer, address, password, site.store.authenticate_own(address, password));
+    match timeout(LOGIN_TIME, admitted).await {
+        Ok(Ok(login)) => Ok(login),
+        Ok(Err(Refusal::Denied)) => {
+            tracing::info!(%peer, login = ?address, "wrong name or password at the web");
+            Err(NoEntry::Denied)
+        }
+        Ok(Err(Refusal::Banned)) => {
+            let why = "Too many wrong passwords came from your network: try again in a while.";
+            Err(NoEntry::Said(StatusCode::TOO_MANY_REQUESTS, why))
+        }
+        Ok(Err(Refusal::Error(error))) => Err(NoEntry::Problem(error.into())),
+        Err(_) => {
+            let why = "The server is too busy to check passwords: try again in a moment.";
+            Err(NoEntry::Said(StatusCode::SERVICE_UNAVAILABLE, why))
+        }
+    }
+}
+
+/// Begins a session under a new token: whoever knew the old one knows nothing of it. `news` waits on its first page.
+pub(super) async fn open(
+    site: &Site,
+    visit: &Visit,
+    login: &Login,
+    next: &str,
+    news: Option<Notice>,
+) -> Result<Response, Problem> {
     let token = site.store.open_session(login.id, visit.link().remote, visit.agent()).await?;
     tracing::info!(peer = %visit.link().remote, login = %login.address, "signed in at the web");
+    if let Some(news) = news {
+        site.say_to(session_key(&token), news);
+    }
     let mut response = lead(next);
     if let Some(cookie) = visit.session_cookie(&token) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

@@ -4,6 +4,7 @@ mod activity;
 mod certificates;
 mod front;
 mod login;
+mod me;
 mod queue;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .merge(certificates::routes())
         .merge(queue::routes())
         .merge(activity::routes())
+        .merge(me::routes())
 }
 
 /// A form that says nothing but that it was sent.

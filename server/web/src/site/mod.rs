@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use mailstead_admin_ui::{Frame, Notice, NoticeKind, front};
 use mailstead_net::{Certificates, Gate};
-use mailstead_store::Store;
+use mailstead_store::{SessionKey, Store};
 use tokio::sync::watch;
 
 use crate::control::{self, Answer, Operator, Request};
@@ -103,7 +103,12 @@ impl Site {
 
     /// Leaves a notice for the visitor's next page.
     pub(crate) fn say(&self, visit: &Visit, notice: Notice) {
-        self.desk.flashes.put(visit.key(), notice);
+        self.say_to(visit.key(), notice);
+    }
+
+    /// The same for a visit that only begins.
+    pub(crate) fn say_to(&self, visitor: SessionKey, notice: Notice) {
+        self.desk.flashes.put(visitor, notice);
     }
 }
 
