@@ -16,6 +16,7 @@ mod hostile_imap;
 mod hostile_pop3;
 mod hostile_proofs;
 mod hostile_smtp;
+mod hostile_web;
 mod install;
 mod judged;
 mod kill9;

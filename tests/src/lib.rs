@@ -24,6 +24,7 @@ pub mod pebble;
 pub mod postfix;
 pub mod process;
 pub mod referees;
+pub mod routes;
 pub mod served;
 pub mod signed_root;
 pub mod sink;
