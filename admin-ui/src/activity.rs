@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::parts::{Light, empty, light, pager, when};
+use crate::parts::{Light, empty, light, pager, prose, when};
 use crate::shell::{Frame, render};
 
 /// What the list shows.
@@ -239,7 +239,7 @@ pub fn story(frame: &Frame, model: &Story) -> String {
 }
 
 fn refusal(refusal: &Refusal) -> AnyView {
-    let operator = refusal.operator.clone().map(|todo| view! { <h3>"What you could do"</h3><p>{todo}</p> });
+    let operator = refusal.operator.clone().map(|todo| view! { <h3>"What you could do"</h3><p>{prose(&todo)}</p> });
     view! {
         <section class="card refusal">
             <h2>"Why it was not taken"</h2>

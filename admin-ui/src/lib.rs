@@ -11,7 +11,9 @@
 // A page is one deep type until its parts end in `AnyView`.
 #![recursion_limit = "256"]
 
+pub mod accounts;
 pub mod activity;
+pub mod aliases;
 pub mod certificates;
 pub mod confirm;
 pub mod front;
@@ -20,6 +22,7 @@ pub mod me;
 pub mod parts;
 pub mod problem;
 pub mod queue;
+pub mod reports;
 pub mod shell;
 
 pub use shell::{Frame, Notice, NoticeKind, Visitor};

@@ -155,6 +155,29 @@ pub fn empty(title: &'static str, text: &'static str) -> AnyView {
     .into_any()
 }
 
+/// A text as one part of a path.
+pub fn segment(text: &str) -> String {
+    let mut segment = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'@' | b'+' => {
+                segment.push(char::from(byte))
+            }
+            other => segment.push_str(&format!("%{other:02X}")),
+        }
+    }
+    segment
+}
+
+/// A sentence with commands in it, which stand between backticks.
+pub fn prose(text: &str) -> Vec<AnyView> {
+    let part = |(index, part): (usize, &str)| match index % 2 {
+        0 => part.to_owned().into_any(),
+        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
+    };
+    text.split('`').enumerate().map(part).collect()
+}
+
 /// The way through a long list, page by page.
 pub fn pager(newer: Option<&str>, older: Option<&str>) -> AnyView {
     if newer.is_none() && older.is_none() {

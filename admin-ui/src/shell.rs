@@ -11,6 +11,7 @@ pub const STYLE: &str = concat!(
     include_str!("style/front.css"),
     include_str!("style/letters.css"),
     include_str!("style/me.css"),
+    include_str!("style/people.css"),
 );
 
 /// The script of all pages; each works without it.

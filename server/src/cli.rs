@@ -271,6 +271,16 @@ pub(crate) enum AccountCommand {
     },
     /// List accounts
     List,
+    /// Show one account with all that belongs to it
+    Show {
+        /// The account
+        address: Address,
+    },
+    /// Sign an account out of all browsers
+    SignOut {
+        /// The account
+        address: Address,
+    },
     /// Set an account's password
     Passwd {
         /// The account
@@ -362,6 +372,12 @@ pub(crate) enum ReportCommand {
         /// How many
         #[arg(long, default_value_t = 50)]
         limit: usize,
+    },
+    /// What the reports of the last 30 days say together, day by day and sender by sender
+    Digest {
+        /// Only about this domain
+        #[arg(value_parser = domain_name)]
+        domain: Option<Domain>,
     },
     /// One report in plain words
     Show {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mailstead_message::Address;
 use mailstead_store::{Options, Smarthost, SmarthostTls};
+pub(crate) use mailstead_web::control::generate_password;
 use mailstead_web::control::{Answer, Client, ControlError, Operator, Request, Response};
 
 use crate::cli::{
@@ -14,12 +15,6 @@ use crate::cli::{
 };
 use crate::print;
 use crate::serve::{holds_store, open_store};
-
-/// Characters of a generated password: none that look alike.
-const PASSWORD_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789";
-
-/// 20 of 54 characters are 115 bits: no one guesses that.
-const PASSWORD_LENGTH: usize = 20;
 
 /// What is said in front of a password that was made up.
 pub(crate) const PASSWORD_SHOWN: &str = "Its password, shown only now: ";
@@ -202,6 +197,7 @@ fn domain(command: DomainCommand, hostname: Option<String>) -> Request {
 fn report(command: ReportCommand) -> Request {
     match command {
         ReportCommand::List { domain, limit } => Request::ReportList { domain, limit },
+        ReportCommand::Digest { domain } => Request::ReportDigest { domain },
         ReportCommand::Show { id } => Request::ReportShow { id },
         ReportCommand::Send { day } => Request::ReportSend { day },
         ReportCommand::Sending { switch } => Request::ReportSending { on: switch == Switch::On },
@@ -218,6 +214,8 @@ fn account(command: AccountCommand) -> Request {
             Request::AccountOperator { address, operator: switch == Switch::On }
         }
         AccountCommand::Forward(forward) => forward.request(),
+        AccountCommand::Show { address } => Request::AccountShow { address },
+        AccountCommand::SignOut { address } => Request::SessionEnd { account: address, key: None },
         AccountCommand::Enable { address } => Request::AccountDisabled { address, disabled: false },
         AccountCommand::Add { .. }
         | AccountCommand::Passwd { .. }
@@ -268,13 +266,6 @@ pub(crate) fn ask_password(prompt: &str, twice: bool) -> Result<String, String> 
         return Err("the two passwords are not the same: nothing was changed".to_owned());
     }
     Ok(password)
-}
-
-pub(crate) fn generate_password() -> String {
-    use rand::seq::IndexedRandom;
-    let mut rng = rand::rng();
-    let letters = std::iter::repeat_with(|| PASSWORD_ALPHABET.choose(&mut rng).copied());
-    letters.flatten().take(PASSWORD_LENGTH).map(char::from).collect()
 }
 
 fn confirm_removal(address: &Address, yes: bool) -> Result<(), String> {

@@ -1,7 +1,9 @@
 //! Answers on the terminal: sentences and tables for people, JSON for programs.
 
+mod accounts;
 mod activity;
 mod app_passwords;
+mod digest;
 mod doctor;
 
 use std::io::Write;
@@ -59,6 +61,7 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Records(list) => json!(list),
         Answer::Keys(list) => json!(list),
         Answer::Accounts(list) => json!(list),
+        Answer::Account(account) => json!(account),
         Answer::AppPasswords(list) => json!(list),
         Answer::NewAppPassword(made) => json!(made),
         Answer::Aliases(list) => json!(list),
@@ -70,6 +73,7 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Bans(list) => json!(list),
         Answer::Sealers(list) => json!(list),
         Answer::Reports(list) => json!(list),
+        Answer::ReportDigest(digest) => json!(digest),
         Answer::Report(report) => json!(report),
         Answer::Sentences(list) => json!(list),
         Answer::Certificates(list) => json!(list),
@@ -90,6 +94,7 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Records(list) => records(list),
         Answer::Keys(list) => keys(list),
         Answer::Accounts(list) => accounts(list),
+        Answer::Account(account) => self::accounts::one(account),
         Answer::AppPasswords(list) => app_passwords::list(list),
         Answer::NewAppPassword(made) => app_passwords::new(made),
         Answer::Aliases(list) => aliases(list),
@@ -102,6 +107,7 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Sealers(list) if list.is_empty() => "Nobody's seals are trusted.".to_owned(),
         Answer::Sealers(list) => list.join("\n"),
         Answer::Reports(list) => reports(list),
+        Answer::ReportDigest(digest) => self::digest::digest(digest),
         Answer::Report(report) => self::report(report),
         Answer::Sentences(list) => list.iter().map(|sentence| printable(sentence) + "\n").collect(),
         Answer::Certificates(list) => certificates(list),

@@ -76,7 +76,7 @@ async fn remove_all(store: &Store, account: &Address) -> Result<Answer, StoreErr
     })
 }
 
-fn view(password: AppPassword) -> AppPasswordView {
+pub(super) fn view(password: AppPassword) -> AppPasswordView {
     let last = password.last_used;
     AppPasswordView {
         id: password.id.0,

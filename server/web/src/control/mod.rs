@@ -7,6 +7,7 @@ mod doctor;
 mod forwarding;
 mod keys;
 mod operator;
+mod people;
 mod protocol;
 mod queue;
 mod reports;
@@ -18,10 +19,12 @@ pub use activity::{CheckView, DirectionView, LetterDetail, LetterView, Outcome, 
 pub use app_passwords::{AppPasswordView, NewAppPassword};
 pub use operator::Operator;
 pub(crate) use operator::time;
+pub use people::{AccountDetail, SessionView, generate_password};
 pub use protocol::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView,
     QueueView, RecipientView, RecordView, ReportDetail, ReportView, Request, Response, SetupLinkView, SetupView,
     SmarthostView, StatusView, StoryView,
 };
+pub use reports::{DayDigest, ReportDigest, SourceDigest};
 pub use setup::Naming;
 pub use socket::{Client, ControlError, SOCKET_NAME, Server};

@@ -12,11 +12,9 @@ use mailstead_outbound::Reporter;
 use mailstead_store::{Account, Alias, DomainRecord, Route, Smarthost, Store, StoreError, StsMode, Timestamp};
 
 use super::keys;
-use super::protocol::{
-    AccountView, AliasView, Answer, BanView, DomainView, Request, Response, SmarthostView, StatusView,
-};
+use super::protocol::{AccountView, Answer, BanView, DomainView, Request, Response, SmarthostView, StatusView};
 use super::setup::Naming;
-use super::{app_passwords, certificates, forwarding, reports, sts};
+use super::{app_passwords, certificates, forwarding, people, reports, sts};
 
 /// Characters a password needs (NIST SP 800-63B).
 const MIN_PASSWORD: usize = 8;
@@ -110,12 +108,13 @@ impl Operator {
             Request::AppPasswordAdd { .. } | Request::AppPasswordList { .. } | Request::AppPasswordRemove { .. } => {
                 app_passwords::perform(&self.store, request).await
             }
+            Request::AccountShow { .. } | Request::SessionEnd { .. } => people::perform(&self.store, request).await,
             Request::AliasSet { address, targets } => {
                 let sentence = format!("{address} leads to {}.", list(&targets));
                 self.store.set_alias(Alias { address, targets: targets.clone() }).await?;
                 done(sentence + &self.dead_ends(&targets)?)
             }
-            Request::AliasList => Ok(Answer::Aliases(self.store.aliases()?.into_iter().map(alias_view).collect())),
+            Request::AliasList => people::aliases(&self.store),
             Request::AliasRemove { address } => {
                 self.store.remove_alias(&address).await?;
                 done(format!("The alias {address} is removed."))
@@ -145,6 +144,7 @@ impl Operator {
                 })
             }
             Request::ReportList { .. }
+            | Request::ReportDigest { .. }
             | Request::ReportShow { .. }
             | Request::ReportSend { .. }
             | Request::ReportSending { .. } => self.report(request).await,
@@ -373,7 +373,7 @@ pub(crate) fn time(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }
 
-fn account_view(account: Account) -> AccountView {
+pub(super) fn account_view(account: Account) -> AccountView {
     AccountView {
         address: account.address.to_string(),
         addresses: account.addresses.iter().map(ToString::to_string).collect(),
@@ -385,10 +385,6 @@ fn account_view(account: Account) -> AccountView {
         quota: account.quota,
         created: time(account.created),
     }
-}
-
-fn alias_view(alias: Alias) -> AliasView {
-    AliasView { address: alias.address.to_string(), targets: alias.targets.iter().map(ToString::to_string).collect() }
 }
 
 fn smarthost_view(domain: Option<String>, relay: Smarthost) -> SmarthostView {

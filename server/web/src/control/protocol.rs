@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::activity::{LetterDetail, LetterView};
 use super::app_passwords::{AppPasswordView, NewAppPassword};
+use super::people::AccountDetail;
+use super::reports::ReportDigest;
 
 /// What an operator can ask.
 #[derive(Clone, Serialize, Deserialize)]
@@ -127,6 +129,18 @@ pub enum Request {
         /// The account.
         address: Address,
     },
+    /// Show one account with all that belongs to it.
+    AccountShow {
+        /// The account.
+        address: Address,
+    },
+    /// Sign somebody out at the web.
+    SessionEnd {
+        /// The account.
+        account: Address,
+        /// Which session; all when missing.
+        key: Option<String>,
+    },
     /// Make an app password.
     AppPasswordAdd {
         /// The account.
@@ -234,6 +248,11 @@ pub enum Request {
         /// How many.
         limit: usize,
     },
+    /// Tell what the reports of the last 30 days say together.
+    ReportDigest {
+        /// Only about this domain.
+        domain: Option<Domain>,
+    },
     /// Show a report.
     ReportShow {
         /// Its number.
@@ -302,6 +321,8 @@ pub enum Answer {
     Keys(Vec<KeyView>),
     /// Accounts.
     Accounts(Vec<AccountView>),
+    /// An account with all that belongs to it.
+    Account(Box<AccountDetail>),
     /// App passwords of an account.
     AppPasswords(Vec<AppPasswordView>),
     /// An app password that was just made.
@@ -324,6 +345,8 @@ pub enum Answer {
     Sealers(Vec<String>),
     /// Reports.
     Reports(Vec<ReportView>),
+    /// What reports say together.
+    ReportDigest(ReportDigest),
     /// A report in full.
     Report(Box<ReportDetail>),
     /// What was done, in several sentences.
@@ -417,6 +440,8 @@ pub struct AliasView {
     pub address: String,
     /// Where it leads.
     pub targets: Vec<String>,
+    /// Those of them that nobody has: nothing arrives there.
+    pub dead_ends: Vec<String>,
 }
 
 /// A relay for outgoing mail, without its password.
@@ -506,6 +531,8 @@ pub struct ReportView {
     pub received: String,
     /// Who sent it, by its reverse-path.
     pub from: Option<String>,
+    /// That is proved.
+    pub proved: bool,
     /// `dmarc` or `tls`.
     pub kind: String,
     /// What it is about.

@@ -1,11 +1,14 @@
 //! Reports about our domains, shown; reports we owe, sent by hand.
 
+mod digest;
 mod words;
 
 use mailstead_message::Domain;
 use mailstead_message::report::ReportKind;
 use mailstead_outbound::Sent;
 use mailstead_store::{Day, Head, ReportEntry, Store, StoreError, Timestamp};
+
+pub use digest::{DayDigest, ReportDigest, SourceDigest};
 
 use super::operator::{Operator, done, time};
 use super::protocol::{Answer, ReportDetail, ReportView, Request};
@@ -26,6 +29,15 @@ impl Operator {
                     true => "Reports are sent each day to the domains that ask for them.".to_owned(),
                     false => "No reports are sent any more, unless by hand.".to_owned(),
                 })
+            }
+            Request::ReportDigest { domain } => {
+                if let Some(domain) = &domain {
+                    self.store.require_domain(domain)?;
+                }
+                let (store, now) = (self.store.clone(), Timestamp(jiff::Timestamp::now().as_second()));
+                let digest = tokio::task::spawn_blocking(move || digest::digest(&store, domain.as_ref(), now));
+                let digest = digest.await.map_err(|error| StoreError::Io(error.to_string()))??;
+                Ok(Answer::ReportDigest(digest))
             }
             Request::ReportList { domain, limit } => self.list(domain.as_ref(), limit),
             _ => self.list(None, MAX_REPORTS),
@@ -101,6 +113,7 @@ fn view(id: u64, head: Head) -> ReportView {
     ReportView {
         id,
         received: time(head.brought.at),
+        proved: head.brought.proved.is_some(),
         from: head.brought.from.map(|address| address.to_string()),
         kind: kind(head.kind),
         domains: head.domains.iter().map(Domain::to_unicode).collect(),

@@ -10,9 +10,8 @@ use mailstead_admin_ui::confirm;
 use mailstead_admin_ui::parts::Light;
 use mailstead_admin_ui::queue::{self, Entry, Recipient, View};
 use mailstead_store::{QueueAction, RecipientState, TlsNeed};
-use serde::Deserialize;
 
-use super::{Nothing, cut};
+use super::{Nothing, Place, cut};
 use crate::control::{Answer, QueueView, RecipientView, Request};
 use crate::site::form::Checked;
 use crate::site::problem::Problem;
@@ -37,23 +36,15 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/queue/{id}/remove", get(ask_remove).post(remove))
 }
 
-#[derive(Deserialize)]
-struct Place {
-    #[serde(default)]
-    page: usize,
-}
-
 async fn show(governor: Governor, State(site): State<Arc<Site>>, Query(place): Query<Place>) -> Page {
     let list = list(&site).await?;
     let total = list.len();
-    // The last page, where there are no longer so many.
-    let page = place.page.min(total.saturating_sub(1) / PAGE);
-    let path = |page: usize| format!("{HERE}?page={page}");
+    let (page, newer, older) = place.around(HERE, total, PAGE);
     let now = jiff::Timestamp::now().as_second();
     let view = View {
         total,
-        newer: page.checked_sub(1).map(path),
-        older: ((page + 1) * PAGE < total).then(|| path(page + 1)),
+        newer,
+        older,
         entries: list.into_iter().skip(page * PAGE).take(PAGE).map(|one| entry(one, now)).collect(),
     };
     Ok(Html(queue::page(&site.frame(&governor, "Queue", HERE), &view)))
