@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::parts::{Field, Light, csrf, empty, field, light, pager};
+use crate::parts::{Field, Light, csrf, empty, field, light, lines_field, pager};
 use crate::shell::{Frame, render};
 
 /// What the page shows.
@@ -138,12 +138,7 @@ fn form(frame: &Frame, form: &Form) -> AnyView {
             <form class="form" method="post" action="/aliases">
                 {csrf(frame)}
                 {address}
-                <div class="field">
-                    <label for="targets">"Leads to"</label>
-                    <textarea id="targets" name="targets" rows="3" required=true autocapitalize="none" spellcheck="false"
-                        aria-describedby="targets-hint">{form.targets.clone()}</textarea>
-                    <p class="hint" id="targets-hint">"One address a line, here or elsewhere."</p>
-                </div>
+                {lines_field("targets", "Leads to", &form.targets, "One address a line, here or elsewhere.")}
                 <div class="actions"><button>{button}</button>{cancel}</div>
             </form>
         </section>

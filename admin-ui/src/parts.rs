@@ -123,6 +123,25 @@ pub fn field(field: Field) -> AnyView {
     .into_any()
 }
 
+/// A field for several lines, with its label and help.
+pub fn lines_field(name: &'static str, label: &'static str, value: &str, hint: &'static str) -> AnyView {
+    let hint_id = format!("{name}-hint");
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <textarea id=name name=name rows="3" class="short" spellcheck="false" autocapitalize="none" required=true
+                aria-describedby=hint_id.clone()>{raw_text(value)}</textarea>
+            <p class="hint" id=hint_id>{hint}</p>
+        </div>
+    }
+    .into_any()
+}
+
+/// What stands in a `textarea`: Leptos escapes nothing there. Browsers drop a line's end that comes first.
+fn raw_text(text: &str) -> String {
+    format!("\n{}", text.replace('&', "&amp;").replace('<', "&lt;"))
+}
+
 /// A value with a button that copies it, where there is a script.
 pub fn copyable(value: impl Into<String>, what: &str) -> AnyView {
     copyable_as(value.into(), what, "copyable")
@@ -239,6 +258,15 @@ pub fn quota(used: u64, limit: Option<u64>) -> AnyView {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+
+    #[test]
+    fn nothing_gets_out_of_a_field() {
+        let evil = "</textarea><script>\"&lt;";
+        let html = Owner::new().with(|| lines_field("to", "To", evil, "One a line.").to_html());
+        assert!(html.contains("&lt;/textarea>&lt;script>\"&amp;lt;</textarea>"), "{html}");
+        let html = Owner::new().with(|| field(Field { value: "\"><script>".to_owned(), ..Field::default() }).to_html());
+        assert!(!html.contains("<script>"), "{html}");
+    }
 
     #[test]
     fn sizes_and_times_are_said_as_people_say_them() {

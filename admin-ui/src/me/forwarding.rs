@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::parts::{action, csrf};
+use crate::parts::{action, csrf, lines_field};
 use crate::shell::{Frame, render};
+
+const HINT: &str = "One in each line, five at most. Check the spelling: whoever has that address gets all your mail.";
 
 /// What the page shows.
 #[derive(Debug, Clone, Default)]
@@ -64,12 +66,7 @@ fn form(frame: &Frame, model: &View) -> AnyView {
             {problem}
             <form class="form" method="post" action="/me/forwarding">
                 {csrf(frame)}
-                <div class="field">
-                    <label for="to">"To these addresses"</label>
-                    <textarea id="to" name="to" class="short" spellcheck="false" autocapitalize="none" required=true
-                        aria-describedby="to-hint">{typed}</textarea>
-                    <p class="hint" id="to-hint">"One in each line, five at most. Check the spelling: whoever has that address gets all your mail."</p>
-                </div>
+                {lines_field("to", "To these addresses", &typed, HINT)}
                 <label class="choice">
                     <input type="checkbox" name="keep" value="yes" checked=keep />
                     "Keep a copy in my mailbox"
