@@ -13,6 +13,7 @@ mod imap;
 mod mime;
 mod pop3;
 mod report;
+mod sasl;
 mod smtp;
 mod smtp_session;
 mod sts;
@@ -22,6 +23,7 @@ pub use imap::imap_command;
 pub use mime::mime;
 pub use pop3::pop3_command;
 pub use report::report;
+pub use sasl::sasl;
 pub use smtp::smtp_command;
 pub use smtp_session::smtp_session;
 pub use sts::sts_policy;
@@ -39,6 +41,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("mime", mime),
     ("report", report),
     ("sts_policy", sts_policy),
+    ("sasl", sasl),
 ];
 
 /// Panics if the text could end a line or steer a terminal.

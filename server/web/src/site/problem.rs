@@ -1,6 +1,6 @@
 //! Why a page can't be shown.
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mailstead_store::StoreError;
 
@@ -60,6 +60,23 @@ impl Problem {
     /// It can't be told now.
     pub(crate) fn later(why: impl AsRef<str>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", sentence(why.as_ref()))
+    }
+
+    /// Why a request was refused before a page could say so.
+    pub(crate) fn untold(response: &Response) -> Option<Self> {
+        let status = response.status();
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !status.is_client_error() || kind.starts_with("text/html") {
+            return None;
+        }
+        let (what, todo) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => ("That is too much", "Nothing was changed. Send less at once."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("There is nothing to see here", "This address only does things: go back to the page that leads here.")
+            }
+            _ => ("This address can't be read", "It is incomplete or mistyped: go back and follow the link again."),
+        };
+        Some(Self::new(status, what, todo))
     }
 
     /// Its words: what is wrong, and what to do.

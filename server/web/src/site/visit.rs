@@ -173,7 +173,8 @@ pub(crate) async fn attend(State(site): State<Arc<Site>>, mut request: Request, 
     };
     request.extensions_mut().insert(Arc::clone(&visit));
     let mut response = next.run(request).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = problem.or_else(|| Problem::untold(&response)) {
         let status = response.status();
         let (what, todo) = problem.words();
         let frame = site.frame(&visit, what, "");
