@@ -500,7 +500,8 @@ mod tests {
         let lines = lines.map(|line| line.split_once("  ").map_or(line, |(command, _)| command));
         let quoted = text.split('`').skip(1).step_by(2);
         let all = lines.chain(quoted).filter(|command| command.starts_with("mailstead ") && !command.contains('…'));
-        all.map(|command| command.split_whitespace().take_while(|word| !word.starts_with('#')).collect()).collect()
+        all.map(|command| command.split_whitespace().take_while(|word| !word.starts_with(['#', '>'])).collect())
+            .collect()
     }
 
     #[test]
