@@ -137,7 +137,7 @@ pub(crate) enum DnsCommand {
     Ask {
         /// The name, or for PTR the address
         name: String,
-        /// A, AAAA, MX, TXT, PTR or TLSA
+        /// A, AAAA, MX, TXT, PTR, TLSA, NS, CNAME, SRV or CAA
         #[arg(value_name = "TYPE", default_value = "A", value_parser = record_kind)]
         kind: Kind,
     },
@@ -462,7 +462,11 @@ fn record_kind(text: &str) -> Result<Kind, String> {
         "TXT" => Kind::Txt,
         "PTR" => Kind::Ptr,
         "TLSA" => Kind::Tlsa,
-        _ => return Err("write A, AAAA, MX, TXT, PTR or TLSA".to_owned()),
+        "NS" => Kind::Ns,
+        "CNAME" => Kind::Cname,
+        "SRV" => Kind::Srv,
+        "CAA" => Kind::Caa,
+        _ => return Err("write A, AAAA, MX, TXT, PTR, TLSA, NS, CNAME, SRV or CAA".to_owned()),
     })
 }
 

@@ -45,24 +45,11 @@ fn explain(name: &str, error: &DnsError) -> String {
 
 fn human(answer: &Answer<Data>) -> String {
     let proved = if answer.secure { "Proved by signatures (DNSSEC)" } else { "Not signed" };
-    let records: String = answer.records.iter().map(|data| show(data) + "\n").collect();
+    let records: String = answer.records.iter().map(|data| format!("{data}\n")).collect();
     format!("{records}{proved}; holds for {} seconds.", answer.ttl.as_secs())
 }
 
 fn machine(answer: &Answer<Data>) -> String {
-    let records: Vec<String> = answer.records.iter().map(show).collect();
+    let records: Vec<String> = answer.records.iter().map(Data::to_string).collect();
     json!({ "records": records, "secure": answer.secure, "ttl": answer.ttl.as_secs() }).to_string()
-}
-
-fn show(data: &Data) -> String {
-    match data {
-        Data::Address(address) => address.to_string(),
-        Data::Mx(mx) => format!("{} {}", mx.preference, if mx.host.is_empty() { "." } else { &mx.host }),
-        Data::Txt(text) => String::from_utf8_lossy(text).escape_debug().to_string(),
-        Data::Name(name) => name.escape_debug().to_string(),
-        Data::Tlsa(tlsa) => {
-            let hex: String = tlsa.data.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("{} {} {} {hex}", tlsa.usage, tlsa.selector, tlsa.matching)
-        }
-    }
 }

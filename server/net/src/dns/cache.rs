@@ -95,6 +95,8 @@ fn size(answer: &Answer<Data>) -> usize {
         Data::Txt(text) => text.len(),
         Data::Name(name) => name.len(),
         Data::Tlsa(tlsa) => tlsa.data.len(),
+        Data::Srv(srv) => srv.host.len(),
+        Data::Caa(caa) => caa.tag.len() + caa.value.len(),
     });
     answer.records.len() * size_of::<Data>() + sizes.sum::<usize>()
 }

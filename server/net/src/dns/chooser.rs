@@ -352,6 +352,13 @@ impl Dns for Chooser {
         self.choice.borrow().is_some()
     }
 
+    fn of_servers(&self, servers: &[IpAddr]) -> Result<Arc<dyn Dns>, DnsError> {
+        match self.choice.borrow().as_ref() {
+            Some(choice) => choice.resolver.of_servers(servers),
+            None => Err(DnsError::Temporary("no name server could be chosen yet".to_owned())),
+        }
+    }
+
     fn describe(&self) -> String {
         let choice = self.choice.borrow();
         choice.as_ref().map_or_else(|| "DNS: who can be asked is being found out.".to_owned(), |c| c.told.clone())

@@ -17,7 +17,9 @@ mod source;
 mod weight;
 mod wildcard;
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::net::NetError;
@@ -74,6 +76,14 @@ pub enum Kind {
     Ptr,
     /// What a TLS server's certificate must be (RFC 6698).
     Tlsa,
+    /// Name servers of a zone.
+    Ns,
+    /// The name that another one stands for.
+    Cname,
+    /// Where a service is (RFC 2782).
+    Srv,
+    /// Who may issue certificates (RFC 8659).
+    Caa,
 }
 
 /// One MX record.
@@ -98,6 +108,30 @@ pub struct Tlsa {
     pub data: Vec<u8>,
 }
 
+/// One SRV record (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Srv {
+    /// Lower is tried first.
+    pub priority: u16,
+    /// Among equals, the share.
+    pub weight: u16,
+    /// Port.
+    pub port: u16,
+    /// The host, lower case, without the final dot; empty where the service is not offered.
+    pub host: String,
+}
+
+/// One CAA record (RFC 8659).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caa {
+    /// Whoever does not understand the tag must not issue.
+    pub critical: bool,
+    /// `issue`, `issuewild`, `iodef`, ...
+    pub tag: String,
+    /// What it says, unread.
+    pub value: String,
+}
+
 /// One record's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
@@ -107,10 +141,36 @@ pub enum Data {
     Mx(Mx),
     /// Of TXT, its strings joined.
     Txt(Vec<u8>),
-    /// Of PTR: lower case, without the final dot.
+    /// Of PTR, NS and CNAME: lower case, without the final dot.
     Name(String),
     /// Of TLSA.
     Tlsa(Tlsa),
+    /// Of SRV.
+    Srv(Srv),
+    /// Of CAA.
+    Caa(Caa),
+}
+
+/// As a zone file has it, without final dots and without the quotes of texts; what can't be printed is escaped.
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = |host: &str| if host.is_empty() { ".".to_owned() } else { host.escape_debug().to_string() };
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Mx(mx) => write!(f, "{} {}", mx.preference, host(&mx.host)),
+            Self::Txt(text) => String::from_utf8_lossy(text).escape_debug().fmt(f),
+            Self::Name(name) => name.escape_debug().fmt(f),
+            Self::Tlsa(tlsa) => {
+                write!(f, "{} {} {} ", tlsa.usage, tlsa.selector, tlsa.matching)?;
+                tlsa.data.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Self::Srv(srv) => write!(f, "{} {} {} {}", srv.priority, srv.weight, srv.port, host(&srv.host)),
+            Self::Caa(caa) => {
+                let flags = if caa.critical { 128 } else { 0 };
+                write!(f, "{flags} {} \"{}\"", caa.tag.escape_debug(), caa.value.escape_debug())
+            }
+        }
+    }
 }
 
 /// What DNS says.
@@ -162,6 +222,16 @@ pub trait Dns: Send + Sync {
     /// Who answers, in a sentence for the operator.
     fn describe(&self) -> String {
         "DNS answers come from a table.".to_owned()
+    }
+
+    /// The same questions for these servers alone, which know their zones by heart and ask nobody else. An alias is not
+    /// followed: its target comes as [`Data::Name`].
+    ///
+    /// # Errors
+    /// They can't be asked here.
+    fn of_servers(&self, servers: &[IpAddr]) -> Result<Arc<dyn Dns>, DnsError> {
+        let _ = servers;
+        Err(DnsError::Temporary("no name server can be asked by its address".to_owned()))
     }
 
     /// MX records, as they come.

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::net::NetError;
 use hickory_resolver::net::dnssec::DnssecDnsHandle;
 use hickory_resolver::net::xfer::{DnsHandle, FirstAnswer};
+use hickory_resolver::net::{DnsError as HickoryError, NetError};
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::{DnsRequestOptions, Message, Query};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
@@ -18,7 +18,7 @@ use super::cache::{Cache, Outcome, Question};
 use super::places::{Asker, Places};
 use super::reading::{Manner, Reading, Says, read};
 use super::source::{Roots, Source};
-use super::{Answer, Data, Dns, DnsError, Kind, MAX_NEGATIVE_TTL, MAX_TTL, Mx, Tlsa, temporary, unusable};
+use super::{Answer, Caa, Data, Dns, DnsError, Kind, MAX_NEGATIVE_TTL, MAX_TTL, Mx, Srv, Tlsa, temporary, unusable};
 use crate::BoxFuture;
 
 /// A whole question, once it has its place: aliases, signatures and all servers included.
@@ -62,6 +62,8 @@ struct Inner {
     source: Source,
     /// Answers come through this when signatures are checked.
     proving: Option<DnssecDnsHandle<Source>>,
+    /// Whoever is asked knows its zones by heart, and nothing else.
+    by_heart: bool,
     cache: Cache,
     asked: Mutex<HashMap<Asked, watch::Receiver<Option<Outcome>>>>,
     places: Places,
@@ -99,8 +101,12 @@ impl Resolver {
                 .positive_validation_ttl(Duration::ZERO..=MAX_TTL)
                 .negative_validation_ttl(Duration::ZERO..=MAX_NEGATIVE_TTL)
         });
+        Self::made(source, proving, false)
+    }
+
+    fn made(source: Source, proving: Option<DnssecDnsHandle<Source>>, by_heart: bool) -> Self {
         let (cache, asked, places) = (Cache::default(), Mutex::default(), Places::default());
-        Self { inner: Arc::new(Inner { source, proving, cache, asked, places }), asker: Asker::House }
+        Self { inner: Arc::new(Inner { source, proving, by_heart, cache, asked, places }), asker: Asker::House }
     }
 
     /// The same resolver, for questions that strangers choose, as the senders of letters do: however many of them are
@@ -209,6 +215,10 @@ impl Inner {
                 Says::NoName => return Ok((Err(DnsError::NoName), ttl)),
                 Says::NoRecords => return Ok((Err(DnsError::NoRecords), ttl)),
                 Says::Unclear(error) => return Err(error),
+                Says::Alias(target) if self.by_heart => {
+                    let records = vec![Data::Name(host_name(&target))];
+                    return Ok((Ok(Answer { records, secure, ttl }), ttl));
+                }
                 Says::Alias(target) if seen.contains(&target) => break,
                 Says::Alias(target) => seen.push(std::mem::replace(&mut name, target)),
             }
@@ -253,25 +263,38 @@ impl Inner {
     }
 
     fn manner(&self) -> Manner {
-        Manner { proved: self.proving.is_some(), own_way: matches!(self.source, Source::Roots(_)) }
+        Manner { proved: self.proving.is_some(), own_way: matches!(self.source, Source::Roots(..)) }
     }
 
     async fn read(&self, name: &Name, kind: RecordType) -> Result<Reading, DnsError> {
         let says = match &self.proving {
-            Some(proving) => get(proving, name, kind).await,
+            Some(proving) => get(proving, name, kind, true).await,
             None => self.source_says(name, kind).await,
         };
         read(says, name, kind, self.manner())
     }
 
     async fn source_says(&self, name: &Name, kind: RecordType) -> Result<Message, NetError> {
-        get(&self.source, name, kind).await
+        if !self.by_heart {
+            return get(&self.source, name, kind, true).await;
+        }
+        match get(&self.source, name, kind, false).await {
+            Ok(message) if !message.metadata.authoritative => Err(not_in_charge()),
+            Err(NetError::Dns(HickoryError::NoRecordsFound(none))) if none.soa.is_none() => Err(not_in_charge()),
+            said => said,
+        }
     }
 }
 
-async fn get(handle: &impl DnsHandle, name: &Name, kind: RecordType) -> Result<Message, NetError> {
+/// Whoever points to others, or repeats what it heard, does not know by heart.
+fn not_in_charge() -> NetError {
+    NetError::Message("the name server is not in charge of the zone")
+}
+
+async fn get(handle: &impl DnsHandle, name: &Name, kind: RecordType, recursive: bool) -> Result<Message, NetError> {
     let mut options = DnsRequestOptions::default();
     options.edns_set_dnssec_ok = handle.is_verifying_dnssec();
+    options.recursion_desired = recursive;
     let answer = handle.lookup(Query::query(name.clone(), kind), options).first_answer().await;
     answer.map(|response| response.into_message())
 }
@@ -288,11 +311,18 @@ impl Dns for Resolver {
         })
     }
 
+    fn of_servers(&self, servers: &[IpAddr]) -> Result<Arc<dyn Dns>, DnsError> {
+        let places: Vec<SocketAddr> = servers.iter().map(|server| self.inner.source.place(*server)).collect();
+        Ok(Arc::new(Self::made(Source::by_heart(&places)?, None, true)))
+    }
+
     fn describe(&self) -> String {
         match (&self.inner.source, &self.inner.proving) {
-            (Source::Roots(_), _) => "DNS answers come from the root servers downwards, signatures checked.".to_owned(),
-            (Source::Servers(..), Some(_)) => "DNS answers come from name servers, signatures checked.".to_owned(),
-            (Source::Servers(..), None) => "DNS answers come from name servers, unchecked.".to_owned(),
+            (Source::Roots(..), _) => {
+                "DNS answers come from the root servers downwards, signatures checked.".to_owned()
+            }
+            (Source::Servers { .. }, Some(_)) => "DNS answers come from name servers, signatures checked.".to_owned(),
+            (Source::Servers { .. }, None) => "DNS answers come from name servers, unchecked.".to_owned(),
         }
     }
 }
@@ -318,6 +348,10 @@ fn record_type(kind: Kind) -> RecordType {
         Kind::Txt => RecordType::TXT,
         Kind::Ptr => RecordType::PTR,
         Kind::Tlsa => RecordType::TLSA,
+        Kind::Ns => RecordType::NS,
+        Kind::Cname => RecordType::CNAME,
+        Kind::Srv => RecordType::SRV,
+        Kind::Caa => RecordType::CAA,
     }
 }
 
@@ -329,6 +363,16 @@ fn data(data: &RData, kind: Kind) -> Option<Data> {
         (Kind::Mx, RData::MX(mx)) => Data::Mx(Mx { preference: mx.preference, host: host_name(&mx.exchange) }),
         (Kind::Txt, RData::TXT(txt)) => Data::Txt(txt.txt_data.concat()),
         (Kind::Ptr, RData::PTR(name)) => Data::Name(host_name(&name.0)),
+        (Kind::Ns, RData::NS(name)) => Data::Name(host_name(&name.0)),
+        (Kind::Cname, RData::CNAME(name)) => Data::Name(host_name(&name.0)),
+        (Kind::Srv, RData::SRV(srv)) => {
+            Data::Srv(Srv { priority: srv.priority, weight: srv.weight, port: srv.port, host: host_name(&srv.target) })
+        }
+        (Kind::Caa, RData::CAA(caa)) => Data::Caa(Caa {
+            critical: caa.issuer_critical,
+            tag: caa.tag.to_ascii_lowercase(),
+            value: String::from_utf8_lossy(&caa.value).into_owned(),
+        }),
         (Kind::Tlsa, RData::TLSA(tlsa)) => Data::Tlsa(Tlsa {
             usage: u8::from(tlsa.cert_usage),
             selector: u8::from(tlsa.selector),

@@ -25,7 +25,9 @@ const RESOLVER_PATIENCE: Duration = Duration::from_secs(3);
 const SERVER_PATIENCE: Duration = Duration::from_millis(1_200);
 /// All tries of all resolvers.
 const RESOLVERS_TIMEOUT: Duration = Duration::from_secs(12);
-/// Resolvers asked at once, so that one that is down costs no time.
+/// All tries of all servers of a zone.
+const SERVERS_TIMEOUT: Duration = Duration::from_secs(4);
+/// Servers asked at once, so that one that is down costs no time.
 const RESOLVERS_AT_ONCE: usize = 2;
 /// Root servers asked at once when all that matters is whether any can be reached.
 const ROOTS_AT_ONCE: usize = 4;
@@ -48,9 +50,16 @@ const RECURSIONS: usize = 2;
 #[derive(Clone)]
 pub(super) enum Source {
     /// These resolve for us. What proofs are made of is remembered for a while: each proof needs much the same.
-    Servers(NameServerPool<Lines>, ResponseCache),
-    /// We go down from the root ourselves.
-    Roots(Arc<Recursor<Lines>>),
+    Servers {
+        /// The way to them.
+        pool: NameServerPool<Lines>,
+        /// What is remembered.
+        known: ResponseCache,
+        /// Where they are.
+        places: Arc<[SocketAddr]>,
+    },
+    /// We go down from the root ourselves. All name servers may share an unusual port, for experiments.
+    Roots(Arc<Recursor<Lines>>, Option<u16>),
 }
 
 /// A way to a server.
@@ -73,8 +82,23 @@ pub struct Roots {
 impl Source {
     /// Name servers that resolve.
     pub(super) fn servers(servers: &[SocketAddr]) -> Result<Self, DnsError> {
-        let configs = servers.iter().map(|server| on_port(NameServerConfig::udp_and_tcp(server.ip()), server.port()));
-        Self::pool(configs, Lines::new(None, RESOLVER_PATIENCE, Ways::Both), RESOLVERS_TIMEOUT, RESOLVERS_AT_ONCE)
+        let lines = Lines::new(None, RESOLVER_PATIENCE, Ways::Both);
+        Self::pool(both_ways(servers), servers, lines, RESOLVERS_TIMEOUT, RESOLVERS_AT_ONCE)
+    }
+
+    /// Name servers that know their zones by heart.
+    pub(super) fn by_heart(servers: &[SocketAddr]) -> Result<Self, DnsError> {
+        let lines = Lines::new(None, SERVER_PATIENCE, Ways::Both);
+        Self::pool(both_ways(servers), servers, lines, SERVERS_TIMEOUT, RESOLVERS_AT_ONCE)
+    }
+
+    /// Where the name server of a zone listens: on port 53, but for experiments.
+    pub(super) fn place(&self, server: IpAddr) -> SocketAddr {
+        match self {
+            Self::Servers { places, .. } => places.iter().find(|place| place.ip() == server).copied(),
+            Self::Roots(_, port) => port.map(|port| SocketAddr::new(server, port)),
+        }
+        .unwrap_or(SocketAddr::new(server, 53))
     }
 
     /// The root's servers themselves, asked one way alone, to see whether it is open; `patience` for everything.
@@ -84,11 +108,12 @@ impl Source {
             Way::Udp => on_port(NameServerConfig::udp(*address), port),
             Way::Tcp => on_port(NameServerConfig::tcp(*address), port),
         });
-        Self::pool(configs, Lines::new(None, patience / 2, Ways::UdpAlone), patience, ROOTS_AT_ONCE)
+        Self::pool(configs, &[], Lines::new(None, patience / 2, Ways::UdpAlone), patience, ROOTS_AT_ONCE)
     }
 
     fn pool(
         configs: impl Iterator<Item = NameServerConfig>,
+        places: &[SocketAddr],
         lines: Lines,
         timeout: Duration,
         at_once: usize,
@@ -99,7 +124,8 @@ impl Source {
         let tls = TlsConfig::new().map_err(|error| unusable(&error))?;
         let context = Arc::new(PoolContext::new(options, tls));
         let pool = NameServerPool::from_config(configs, context, lines);
-        Ok(Self::Servers(pool, ResponseCache::new(WAY_ENTRIES, brief(WAY_TTL, NOTHING_TTL))))
+        let known = ResponseCache::new(WAY_ENTRIES, brief(WAY_TTL, NOTHING_TTL));
+        Ok(Self::Servers { pool, known, places: places.into() })
     }
 
     /// Our own way down from the root.
@@ -124,7 +150,7 @@ impl Source {
         }
         let policy = DnssecPolicy::ValidationDisabled;
         let recursor = Recursor::new(&roots.addresses, policy, None, options, lines).map_err(|e| unusable(&e))?;
-        Ok(Self::Roots(Arc::new(recursor)))
+        Ok(Self::Roots(Arc::new(recursor), roots.experimental_port))
     }
 }
 
@@ -134,6 +160,10 @@ fn brief(positive: Duration, negative: Duration) -> TtlConfig {
     bounds.positive_max_ttl = Some(positive);
     bounds.negative_max_ttl = Some(negative);
     TtlConfig::from_opts(&bounds)
+}
+
+fn both_ways(servers: &[SocketAddr]) -> impl Iterator<Item = NameServerConfig> {
+    servers.iter().map(|server| on_port(NameServerConfig::udp_and_tcp(server.ip()), server.port()))
 }
 
 fn on_port(mut config: NameServerConfig, port: u16) -> NameServerConfig {
@@ -151,8 +181,8 @@ impl DnsHandle for Source {
         let source = self.clone();
         Box::pin(once(async move {
             match source {
-                Self::Servers(pool, known) => ask(&pool, &known, request).await,
-                Self::Roots(recursor) => descend(&recursor, &request).await,
+                Self::Servers { pool, known, .. } => ask(&pool, &known, request).await,
+                Self::Roots(recursor, _) => descend(&recursor, &request).await,
             }
         }))
     }
