@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailstead_advice::doctor::{Doctor, ThisHost};
+use mailstead_advice::records::{Host, Services};
 use mailstead_inbound::{CheckPolicy, Checks, Exchange};
-use mailstead_net::acme;
 use mailstead_net::dns::Dns;
 use mailstead_net::{Certificates, Gate, Limits, Listener};
+use mailstead_net::{acme, reach};
 use mailstead_outbound::{Keeper, Reporter, Runner, Submission};
 use mailstead_smtp::server::Role;
 use mailstead_store::Store;
@@ -143,6 +144,11 @@ impl Bound {
         self.listeners.iter().find(|(other, _)| *other == service).map(|(_, listener)| listener.address())
     }
 
+    /// What DNS should say of it, once it shows these certificates.
+    pub(crate) fn mail_host(&self, certificates: &Certificates) -> Host {
+        mail_host(&self.config, &self.listeners, certificates)
+    }
+
     /// Starts serving. Must run inside the tokio runtime.
     ///
     /// # Errors
@@ -166,6 +172,7 @@ impl Bound {
                 .with_reporter(reporter)
                 .with_certificates(parts.keeper.clone())
                 .with_naming(parts.naming.clone())
+                .with_host(mail_host(&self.config, &self.listeners, &parts.certificates))
                 .with_doctor(Arc::new(Doctor::new(patient, Arc::new(ThisHost))));
         tasks.spawn(control.run(operator.clone(), stopped.clone()));
         let house = House::new(&self.config, &self.listeners, &parts, gate, operator, stopped.clone())?;
@@ -430,6 +437,31 @@ pub(crate) fn own_addresses(config: &Config) -> Vec<IpAddr> {
     own.sort();
     own.dedup();
     own
+}
+
+/// What DNS should say of this server.
+fn mail_host(config: &Config, listeners: &[(Service, Listener)], certificates: &Certificates) -> Host {
+    let all = own_addresses(config);
+    let mut addresses: Vec<IpAddr> = all.into_iter().map(reach::plain).filter(|ip| reach::is_public(*ip)).collect();
+    if addresses.is_empty() && config.delivery.allow_private {
+        // A laboratory has no others.
+        let listened = config.listen.all().map(|(_, address)| address.ip()).filter(|ip| !ip.is_unspecified());
+        addresses = config.delivery.own_addresses.iter().copied().chain(listened).collect();
+        addresses.sort();
+        addresses.dedup();
+    }
+    Host {
+        name: config.hostname.clone(),
+        addresses,
+        services: Services {
+            submissions: port(listeners, Service::Submissions),
+            imaps: port(listeners, Service::Imaps),
+            pop3s: port(listeners, Service::Pop3s),
+            https: port(listeners, Service::Https),
+        },
+        issuer: config.acme.issuer(),
+        certificates: Some(certificates.clone()),
+    }
 }
 
 fn no_such_family(error: &io::Error) -> bool {

@@ -28,6 +28,7 @@ Set it up:
   mailstead config check                      is the configuration right?
   mailstead domain add example.org
   mailstead domain records example.org        what to publish in DNS
+  mailstead domain check example.org          is it there, and right?
   mailstead account add alice@example.org     asks for a password
   mailstead alias add info@example.org alice@example.org
   mailstead serve
@@ -194,6 +195,12 @@ pub(crate) enum DomainCommand {
         /// As lines of a zone file
         #[arg(long)]
         zone: bool,
+    },
+    /// Look whether DNS says it rightly, and what is wrong; exits with 1 if a required record is missing or wrong
+    Check {
+        /// The domain
+        #[arg(value_parser = domain_name)]
+        domain: Domain,
     },
     /// List the keys that sign the domain's mail (DKIM)
     Keys {

@@ -33,6 +33,7 @@ pub(crate) async fn run(command: Command, data: &Path, hostname: Option<String>,
     if let Command::Account(AccountCommand::Add { address, .. }) = &command {
         house.require_domain(address).await?;
     }
+    let checks = matches!(&command, Command::Domain(DomainCommand::Check { .. }));
     let as_zone = matches!(&command, Command::Domain(DomainCommand::Records { zone: true, .. }));
     let (request, generated) = request(command, hostname)?;
     let answer = match house.ask(request).await? {
@@ -40,10 +41,18 @@ pub(crate) async fn run(command: Command, data: &Path, hostname: Option<String>,
         Response::Error(sentence) => return Err(sentence),
     };
     match &answer {
-        Answer::Records(list) if as_zone => print::zone(list),
+        Answer::DomainCheck(check) if as_zone => print::zone(check),
         answer => print::answer(answer, generated.as_deref(), json)?,
     }
-    Ok(())
+    match &answer {
+        Answer::DomainCheck(check) if checks && check.at.is_none() => {
+            Err("nobody has looked at DNS, because the server is not running: start it and try again".to_owned())
+        }
+        Answer::DomainCheck(check) if checks && !check.is_sound() => {
+            Err(format!("{} is not yet ready for mail: see the records marked !!", check.domain))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Only the first domain begins a store: any other command on an empty folder has mistaken the path.
@@ -189,6 +198,7 @@ fn domain(command: DomainCommand, hostname: Option<String>) -> Request {
             Request::StsMode { domain, mode }
         }
         DomainCommand::Records { domain, .. } => Request::DomainRecords { domain, hostname },
+        DomainCommand::Check { domain } => Request::DomainCheck { domain, hostname },
         DomainCommand::Keys { domain } => Request::DomainKeys { domain },
         DomainCommand::RotateKey { domain, cancel } => Request::DomainRotateKey { domain, cancel },
     }

@@ -161,6 +161,20 @@ impl Default for Acme {
     }
 }
 
+impl Acme {
+    /// The domain that names the authority in CAA records, where it is known and asked.
+    pub(crate) fn issuer(&self) -> Option<String> {
+        let known = [
+            ("letsencrypt.org/", "letsencrypt.org"),
+            ("zerossl.com/", "sectigo.com"),
+            ("pki.goog/", "pki.goog"),
+            ("buypass.com/", "buypass.com"),
+        ];
+        let found = known.iter().find(|(host, _)| self.enabled && self.directory.contains(host));
+        found.map(|(_, issuer)| (*issuer).to_owned())
+    }
+}
+
 /// How mail leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -5,6 +5,9 @@ mod activity;
 mod app_passwords;
 mod digest;
 mod doctor;
+mod guidance;
+
+pub(crate) use guidance::zone;
 
 use std::io::Write;
 
@@ -12,7 +15,7 @@ use mailstead_advice::doctor::Examination;
 use mailstead_store::{RecipientState, SmarthostTls, TlsNeed};
 use mailstead_web::control::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, KeyView, QueueView,
-    RecordView, ReportDetail, ReportView, SmarthostView, StatusView, StoryView,
+    ReportDetail, ReportView, SmarthostView, StatusView, StoryView,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +61,7 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
             None => json!({ "done": sentence }),
         },
         Answer::Domains(list) => json!(list),
-        Answer::Records(list) => json!(list),
+        Answer::DomainCheck(check) => json!(check),
         Answer::Keys(list) => json!(list),
         Answer::Accounts(list) => json!(list),
         Answer::Account(account) => json!(account),
@@ -91,7 +94,7 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
             None => sentence.clone(),
         },
         Answer::Domains(list) => domains(list),
-        Answer::Records(list) => records(list),
+        Answer::DomainCheck(check) => guidance::records(check),
         Answer::Keys(list) => keys(list),
         Answer::Accounts(list) => accounts(list),
         Answer::Account(account) => self::accounts::one(account),
@@ -130,30 +133,6 @@ fn domains(list: &[DomainView]) -> String {
         ]
     });
     table(&["DOMAIN", "UNKNOWN ADDRESSES", "MTA-STS"], rows)
-}
-
-/// Prints records as lines of a zone file, those that may go as comments.
-pub(crate) fn zone(list: &[RecordView]) {
-    let line = |record: &RecordView| {
-        let mark = if record.obsolete { "; to be removed: " } else { "" };
-        format!("; {}\n{mark}{}\n", record.why, record.zone)
-    };
-    out(&list.iter().map(line).collect::<String>());
-}
-
-fn records(list: &[RecordView]) -> String {
-    let paragraph = |record: &RecordView| {
-        let RecordView { name, kind, value, why, seen, .. } = record;
-        let seen = seen.as_ref().map(|seen| format!(" {seen}")).unwrap_or_default();
-        format!("{kind:<5} {name}\n      {value}\n      {why}{seen}\n\n")
-    };
-    let section = |title: &str, obsolete: bool| {
-        let chosen: String = list.iter().filter(|record| record.obsolete == obsolete).map(paragraph).collect();
-        if chosen.is_empty() { chosen } else { format!("{title}\n\n{chosen}") }
-    };
-    let notes = "For a zone file add --zone. The host itself needs its addresses (A, AAAA), and its provider must name it \
-                 in reverse DNS (PTR).";
-    section("To be published in DNS:", false) + &section("To be removed from DNS:", true) + notes
 }
 
 fn keys(list: &[KeyView]) -> String {

@@ -12,6 +12,7 @@ mod disk_full;
 mod doctor;
 mod floods;
 mod forwarding;
+mod guidance;
 mod hostile_imap;
 mod hostile_pop3;
 mod hostile_proofs;

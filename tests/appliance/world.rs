@@ -301,6 +301,7 @@ fn what_leaves_is_signed_twice_with_keys_that_dns_shows() {
     assert_eq!(signatures.len(), 2, "{}", text(&stored));
     let said = demo.command("home.test").args(["--json", "domain", "records", "home.test"]).run();
     let records: serde_json::Value = serde_json::from_str(&said.output).unwrap();
+    let records = &records["entries"];
     for (signature, algorithm) in signatures.iter().zip(["rsa-sha256", "ed25519-sha256"]) {
         assert!(signature.contains(&format!("a={algorithm};")) && signature.contains("d=home.test;"), "{signature}");
         let selector = signature.split("s=").nth(1).and_then(|rest| rest.split(';').next()).unwrap();

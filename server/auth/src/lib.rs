@@ -1,8 +1,7 @@
 //! Who is who: what is proved about a letter from the world, and what we prove about ours.
 //!
 //! Coming in: [`check`] judges a letter. Going out: [`sign`] signs it, [`seal`] vouches for what is sent on, with [`keys`];
-//! [`srs`] gives what is sent on a reverse-path of ours; [`published`] says what the world must find in DNS for all that to
-//! be believed. [`body`] hashes bodies for both. [`report`] reads and writes what mail servers tell each other about it.
+//! [`srs`] gives what is sent on a reverse-path of ours. [`body`] hashes bodies for both. [`report`] reads and writes what mail servers tell each other about it.
 //!
 //! **Invariants:** opens no socket and no file; DNS comes in as [`mailstead_net::dns::Dns`], keys and the time of day as
 //! arguments. The one clock that is read is tokio's, for how long one letter may wait for DNS. Everything a stranger can
@@ -17,7 +16,6 @@ pub mod body;
 pub mod check;
 mod fold;
 pub mod keys;
-pub mod published;
 #[cfg(test)]
 mod referee;
 pub mod report;

@@ -59,6 +59,17 @@ impl Dane {
     }
 }
 
+/// The record that names the key of a certificate of ours (`3 1 1`), which stays the same when it is renewed. `None` for
+/// one that signed itself: an authority's, with another key, is to take its place.
+pub fn own_record(certificate: &CertificateDer<'_>) -> Option<Tlsa> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    if parsed.issuer() == parsed.subject() {
+        return None;
+    }
+    let data = digest::digest(&digest::SHA256, parsed.public_key().raw).as_ref().to_vec();
+    Some(Tlsa { usage: END_ENTITY, selector: 1, matching: 1, data })
+}
+
 fn shown(record: &Tlsa) -> String {
     format!("{} {} {}", record.usage, record.selector, record.matching)
 }

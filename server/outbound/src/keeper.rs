@@ -4,15 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailstead_auth::published::{Facts, KeyRecord, Record, Standing, records};
 use mailstead_inbound::{forget_senders, make_keys};
 use mailstead_message::Domain;
 use mailstead_net::dns::Dns;
 use mailstead_store::{DomainKey, KeyState, NewKey, Store, StoreError, Timestamp};
 use tokio::sync::watch;
 
-use crate::seen::{Seen, text};
-use crate::sts;
+use crate::seen::{Seen, seen};
 
 /// Between two looks while new keys wait to be seen in DNS: an operator who has just published them looks on.
 const LOOK_WHILE_WAITING: Duration = Duration::from_secs(15);
@@ -87,7 +85,7 @@ impl Keeper {
     }
 
     async fn seen(&self, domain: &Domain, key: &DomainKey) -> Seen {
-        text(self.dns.as_ref(), &format!("{}._domainkey.{domain}", key.selector), &key.record).await
+        seen(self.dns.as_ref(), &format!("{}._domainkey.{domain}", key.selector), &key.record).await
     }
 
     async fn until_a_rotation_begins(&self, limit: Duration) {
@@ -154,34 +152,6 @@ async fn fresh_keys(taken: Vec<DomainKey>) -> Result<Vec<NewKey>, StoreError> {
     let now = Timestamp(jiff::Timestamp::now().as_second());
     let made = tokio::task::spawn_blocking(move || make_keys(now, &taken)).await;
     made.map_err(|error| StoreError::Io(error.to_string()))?
-}
-
-/// What a domain should publish in DNS, and what it may remove.
-///
-/// # Errors
-/// There is no such domain, or the store can't be read.
-pub fn published(store: &Store, domain: &Domain, hostname: &str) -> Result<Vec<Record>, StoreError> {
-    store.require_domain(domain)?;
-    let keys = store.domain_keys(domain)?;
-    let relay = store.smarthost_for(Some(domain))?;
-    let sts = store.sts_mode(domain)?.map(|mode| sts::Policy::own(mode, hostname).record());
-    Ok(records(&Facts {
-        domain,
-        hostname,
-        keys: keys.iter().map(key_record).collect(),
-        sts: sts.as_deref(),
-        relay: relay.as_ref().map(|relay| relay.host.as_str()),
-    }))
-}
-
-fn key_record(key: &DomainKey) -> KeyRecord<'_> {
-    let standing = match key.state {
-        KeyState::Upcoming => Standing::Upcoming,
-        KeyState::Active => Standing::Signs,
-        KeyState::Retiring => Standing::Retiring,
-        KeyState::Gone => Standing::Gone,
-    };
-    KeyRecord { selector: &key.selector, text: &key.record, standing }
 }
 
 #[cfg(test)]

@@ -37,12 +37,10 @@ pub mod sts;
 mod submission;
 
 pub use bounce::bounce;
-pub use keeper::{Keeper, RETIRING_DAYS, add_domain, begin_rotation, make_first_keys, published};
-pub use mailstead_auth::published::Record;
+pub use keeper::{Keeper, RETIRING_DAYS, add_domain, begin_rotation, make_first_keys};
 pub use policy::{Policy, Schedule};
 pub use reporting::{Fate, Reporter, Sent};
 pub use runner::Runner;
-pub use seen::{Seen, look_up};
 pub use submission::Submission;
 
 pub(crate) use context::Context;

@@ -169,14 +169,11 @@ async fn start(options: &cli::Demo, folder: &Folder) -> Result<Started, String> 
         let (chain, key) = authority.issue(&names)?;
         let roots = std::slice::from_ref(authority.certificate());
         let verified = ClientTls::verifying(roots).map_err(|error| error.to_string())?;
-        publishing::publish(&store, &name, &config.hostname, name_server.names())?;
-        publishers.spawn(publishing::keep_publishing(
-            store.clone(),
-            name,
-            config.hostname.clone(),
-            name_server.names().clone(),
-        ));
         let certificates = Certificates::new(chain, key).map_err(|error| error.to_string())?;
+        let host = bound.mail_host(&certificates);
+        publishing::publish(&store, &name, &host, name_server.names())?;
+        let names = name_server.names().clone();
+        publishers.spawn(publishing::keep_publishing(store.clone(), name, host, names));
         let resolver = Resolver::with_servers(&[name_server.address()]).map_err(|error| error.to_string())?;
         let dns_for_strangers: Arc<dyn Dns> = Arc::new(resolver.for_strangers());
         let dns: Arc<dyn Dns> = Arc::new(resolver);

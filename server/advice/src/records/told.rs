@@ -24,9 +24,9 @@ pub struct DomainCheck {
 }
 
 impl DomainCheck {
-    /// True unless a required record is missing or wrong.
+    /// True unless a required record is missing or wrong, or one is there that leads astray.
     pub fn is_sound(&self) -> bool {
-        !self.entries.iter().any(|entry| entry.need == Need::Required && entry.light() == Light::Bad)
+        self.count(Light::Bad) == 0
     }
 
     /// How many entries stand like that.
@@ -77,6 +77,7 @@ impl Entry {
             (Some(Verdict::Right { .. }), _) => Light::Good,
             (Some(Verdict::Spreading { .. }), _) => Light::Warning,
             (Some(Verdict::Missing | Verdict::Wrong { .. }), Need::Required) => Light::Bad,
+            (Some(Verdict::Wrong { mistake: Some(Mistake::NotOurs), .. }), Need::Obsolete) => Light::Bad,
             (Some(Verdict::Missing), Need::Optional) => Light::Unknown,
             (Some(Verdict::Missing | Verdict::Wrong { .. }), _) => Light::Warning,
         }

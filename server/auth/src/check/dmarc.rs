@@ -72,14 +72,14 @@ pub struct Record {
     pub failure_options: Option<String>,
     /// `rua`: somebody wants reports.
     pub wants_reports: bool,
+    /// All policies in it can be read; else it asks for nothing.
+    pub valid: bool,
     psd: Option<bool>,
-    /// The record has no policy of use, and nobody wants reports.
-    void: bool,
 }
 
 impl Record {
     /// `None` when it is no DMARC record. What is malformed in one counts as not said (RFC 9989 4.7).
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text.get(..MAX_RECORD).unwrap_or(text)).ok()?;
         let tags = Tags::parse_kindly(text);
         if tags.first() != Some("v") || tags.get("v") != Some("DMARC1") {
@@ -104,7 +104,7 @@ impl Record {
             failure_options: tags.get("fo").map(|options| options.chars().take(20).collect()),
             wants_reports,
             psd: if said("psd", "y") { Some(true) } else { said("psd", "n").then_some(false) },
-            void: !valid && !wants_reports,
+            valid,
         })
     }
 
@@ -270,7 +270,7 @@ async fn judge_owner(inquiry: &Inquiry<'_>, owner: Owner, proofs: &Proofs<'_>) -
     let Some((place, record)) = found else {
         return verdict(Outcome::None, "its domain publishes no policy");
     };
-    if record.void {
+    if !record.valid && !record.wants_reports {
         return verdict(Outcome::None, "its domain's policy record says nothing of use");
     }
     let own = place == author.as_str();

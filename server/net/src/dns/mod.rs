@@ -298,6 +298,11 @@ pub trait Dns: Send + Sync {
     }
 }
 
+/// The name under which an address has its names, without the final dot.
+pub fn reverse_name(address: IpAddr) -> String {
+    Name::from(address).to_ascii().trim_end_matches('.').to_owned()
+}
+
 fn temporary(error: &NetError) -> DnsError {
     match error {
         // The library's words for servers that are silent, refuse or fail, all of them.

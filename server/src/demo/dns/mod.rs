@@ -58,7 +58,7 @@ impl NameServer {
         let (udp, tcp) = bind(address).await.map_err(|error| format!("the demo's name server can't start: {error}"))?;
         let bound = udp.local_addr().map_err(|error| error.to_string())?;
         let names = Names::default();
-        let mut built_in = Vec::new();
+        let mut built_in = vec![Entry::new("ns.test", "A", &bound.ip().to_string())?];
         for domain in domains {
             built_in.extend(entries(domain)?);
         }
@@ -116,6 +116,7 @@ fn entries(domain: &MailDomain) -> Result<Vec<Entry>, String> {
         (name.to_owned(), "MX", format!("10 {host}.")),
         (name.to_owned(), "TXT", "v=spf1 mx -all".to_owned()),
         (reverse, "PTR", format!("{host}.")),
+        (name.to_owned(), "NS", "ns.test.".to_owned()),
     ];
     if domain.ours {
         let report_to = format!("rua=mailto:postmaster@{name}");

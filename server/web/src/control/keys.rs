@@ -1,41 +1,14 @@
-//! What an operator asks of a domain's keys and records.
+//! What an operator asks of a domain's keys.
 
-use std::time::Duration;
-
-use mailstead_auth::published::Record;
 use mailstead_message::Domain;
-use mailstead_net::dns::Dns;
-use mailstead_outbound::{RETIRING_DAYS, Seen, begin_rotation, look_up, published};
+use mailstead_outbound::{RETIRING_DAYS, begin_rotation};
 use mailstead_store::{DomainKey, KeyState, Store, StoreError, Timestamp};
-use tokio::time::{Instant, timeout_at};
 
 use super::operator::{done, time};
-use super::protocol::{Answer, KeyView, RecordView};
+use super::protocol::{Answer, KeyView};
 
-/// Looking at all records of a domain may take this long; what is not known then is shown without.
-const LOOK: Duration = Duration::from_secs(15);
 /// Keys older than this are worth replacing.
 const OLD: i64 = 365 * 24 * 60 * 60;
-
-/// What a domain should publish, and how it stands in DNS where that can be asked.
-pub(super) async fn records(
-    store: &Store,
-    names: Option<&dyn Dns>,
-    domain: &Domain,
-    hostname: &str,
-) -> Result<Answer, StoreError> {
-    let records = published(store, domain, hostname)?;
-    let deadline = Instant::now() + LOOK;
-    let mut views = Vec::new();
-    for record in records {
-        let seen = match names {
-            Some(names) => timeout_at(deadline, look_up(names, &record)).await.unwrap_or(Seen::Unknown),
-            None => Seen::Unknown,
-        };
-        views.push(record_view(record, seen));
-    }
-    Ok(Answer::Records(views))
-}
 
 /// The keys of a domain.
 pub(super) fn list(store: &Store, domain: &Domain) -> Result<Answer, StoreError> {
@@ -86,26 +59,6 @@ fn none_waits(name: &str) -> StoreError {
         "No new keys of {name} wait for anything: once their records are seen in DNS they sign, and then only newer \
          ones can take their place. `mailstead domain keys {name}` shows what there is."
     ))
-}
-
-fn record_view(record: Record, seen: Seen) -> RecordView {
-    let seen = match (seen, record.obsolete) {
-        (Seen::Unknown, _) => None,
-        (Seen::Right, false) => Some("It is there."),
-        (Seen::Another, false) => Some("DNS has another record in its place."),
-        (Seen::Nothing, false) => Some("It is not there yet."),
-        (Seen::Right | Seen::Another, true) => Some("It is still there."),
-        (Seen::Nothing, true) => Some("It is gone."),
-    };
-    RecordView {
-        seen: seen.map(str::to_owned),
-        zone: record.zone_line(),
-        name: record.name,
-        kind: record.kind.to_string(),
-        value: record.value,
-        why: record.why,
-        obsolete: record.obsolete,
-    }
 }
 
 fn now() -> Timestamp {

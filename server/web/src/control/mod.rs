@@ -5,6 +5,7 @@ mod app_passwords;
 mod certificates;
 mod doctor;
 mod forwarding;
+mod guidance;
 mod keys;
 mod operator;
 mod people;
@@ -22,8 +23,8 @@ pub(crate) use operator::time;
 pub use people::{AccountDetail, SessionView, generate_password};
 pub use protocol::{
     AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView,
-    QueueView, RecipientView, RecordView, ReportDetail, ReportView, Request, Response, SetupLinkView, SetupView,
-    SmarthostView, StatusView, StoryView,
+    QueueView, RecipientView, ReportDetail, ReportView, Request, Response, SetupLinkView, SetupView, SmarthostView,
+    StatusView, StoryView,
 };
 pub use reports::{DayDigest, ReportDigest, SourceDigest};
 pub use setup::Naming;

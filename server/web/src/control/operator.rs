@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mailstead_advice::doctor::Doctor;
+use mailstead_advice::records::Host;
 use mailstead_message::{Address, Domain};
 use mailstead_net::Gate;
 use mailstead_net::acme::Keeper;
@@ -24,13 +25,15 @@ const MIN_PASSWORD: usize = 8;
 pub struct Operator {
     pub(super) store: Store,
     running: Option<(Arc<Gate>, Instant)>,
-    names: Option<Arc<dyn Dns>>,
+    pub(super) names: Option<Arc<dyn Dns>>,
     /// Our host name, where it is known.
     pub(super) hostname: Option<String>,
     pub(super) reporter: Option<Arc<Reporter>>,
     pub(super) certificates: Option<Keeper>,
     pub(super) doctor: Option<Arc<Doctor>>,
     pub(super) naming: Naming,
+    /// What is known of the mail host.
+    pub(super) host: Option<Host>,
 }
 
 impl Operator {
@@ -45,7 +48,17 @@ impl Operator {
         let naming = Naming { fixed: hostname.is_some(), renamed: None };
         let chosen = || store.hostname().ok().flatten().map(|name| name.to_string());
         let hostname = hostname.or_else(chosen);
-        Self { store, running: None, names: None, hostname, reporter: None, certificates: None, doctor: None, naming }
+        Self {
+            store,
+            running: None,
+            names: None,
+            hostname,
+            reporter: None,
+            certificates: None,
+            doctor: None,
+            naming,
+            host: None,
+        }
     }
 
     /// With one that sends the reports we owe.
@@ -76,6 +89,12 @@ impl Operator {
         self.running.is_some()
     }
 
+    /// With what is known of the mail host.
+    #[must_use]
+    pub fn with_host(self, host: Host) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
     /// Carries out one request.
     pub async fn perform(&self, request: Request) -> Response {
         match self.answer(request).await {
@@ -91,7 +110,8 @@ impl Operator {
             | Request::DomainRemove { .. }
             | Request::CatchAll { .. }
             | Request::StsMode { .. } => self.domain(request).await,
-            Request::DomainRecords { domain, hostname } => self.records(&domain, hostname).await,
+            Request::DomainRecords { domain, hostname } => self.records(&domain, hostname),
+            Request::DomainCheck { domain, hostname } => self.domain_check(&domain, hostname).await,
             Request::DomainKeys { domain } => keys::list(&self.store, &domain),
             Request::DomainRotateKey { domain, cancel: false } => keys::rotate(&self.store, &domain).await,
             Request::DomainRotateKey { domain, cancel: true } => keys::cancel(&self.store, &domain).await,
@@ -279,15 +299,6 @@ impl Operator {
             catch_all: domain.catch_all.map(|address| address.to_string()),
             created: time(domain.created),
         })
-    }
-
-    async fn records(&self, domain: &Domain, hostname: Option<String>) -> Result<Answer, StoreError> {
-        let hostname = self.hostname.clone().or(hostname).ok_or_else(|| {
-            let text =
-                "The host name is not known here: start the server first, or name the configuration with --config.";
-            StoreError::Invalid(text.to_owned())
-        })?;
-        keys::records(&self.store, self.names.as_deref(), domain, &hostname).await
     }
 
     /// A warning for targets here that are nobody's. No refusal: aliases may be set up before their accounts.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use mailstead_advice::doctor::Examination;
+use mailstead_advice::records::DomainCheck;
 use mailstead_message::report::Report;
 use mailstead_message::{Address, Domain};
 use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode, TlsNeed};
@@ -45,6 +46,13 @@ pub enum Request {
     },
     /// Show what a domain should publish in DNS.
     DomainRecords {
+        /// Its name.
+        domain: Domain,
+        /// Our host name, where no server runs that knows it.
+        hostname: Option<String>,
+    },
+    /// The same, with how it stands in DNS.
+    DomainCheck {
         /// Its name.
         domain: Domain,
         /// Our host name, where no server runs that knows it.
@@ -315,8 +323,8 @@ pub enum Answer {
     Done(String),
     /// Domains.
     Domains(Vec<DomainView>),
-    /// What a domain should publish.
-    Records(Vec<RecordView>),
+    /// What a domain should publish, and how it stands in DNS if that was looked at.
+    DomainCheck(Box<DomainCheck>),
     /// Keys of a domain.
     Keys(Vec<KeyView>),
     /// Accounts.
@@ -374,25 +382,6 @@ pub struct DomainView {
     pub mta_sts: StsMode,
     /// When it was added.
     pub created: String,
-}
-
-/// A record in DNS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordView {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub kind: String,
-    /// What it says: texts without quotes, in one piece.
-    pub value: String,
-    /// What it is good for, in a sentence.
-    pub why: String,
-    /// It may be removed.
-    pub obsolete: bool,
-    /// How it stands in DNS, in a sentence, where a server runs that can look.
-    pub seen: Option<String>,
-    /// The same as a line of a zone file.
-    pub zone: String,
 }
 
 /// A key a domain signs with.
