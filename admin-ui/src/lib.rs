@@ -16,6 +16,8 @@ pub mod activity;
 pub mod aliases;
 pub mod certificates;
 pub mod confirm;
+pub mod domain;
+pub mod domains;
 pub mod front;
 pub mod login;
 pub mod me;

@@ -12,6 +12,7 @@ pub const STYLE: &str = concat!(
     include_str!("style/letters.css"),
     include_str!("style/me.css"),
     include_str!("style/people.css"),
+    include_str!("style/records.css"),
 );
 
 /// The script of all pages; each works without it.

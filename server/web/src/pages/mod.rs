@@ -4,6 +4,8 @@ mod accounts;
 mod activity;
 mod aliases;
 mod certificates;
+mod domain;
+mod domains;
 mod front;
 mod login;
 mod me;
@@ -23,6 +25,8 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .merge(login::routes())
         .merge(live::routes())
         .merge(certificates::routes())
+        .merge(domains::routes())
+        .merge(domain::routes())
         .merge(queue::routes())
         .merge(activity::routes())
         .merge(me::routes())

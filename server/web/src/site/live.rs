@@ -28,6 +28,13 @@ const MAX_FOLLOWERS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Followers(Arc<Semaphore>);
 
+impl Followers {
+    /// True while a page follows.
+    pub(super) fn any(&self) -> bool {
+        self.0.available_permits() < MAX_FOLLOWERS
+    }
+}
+
 impl Default for Followers {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(MAX_FOLLOWERS)))

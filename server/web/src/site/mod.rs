@@ -1,5 +1,6 @@
 //! What all pages share: who visits, forms that are ours, notices, and the way from a page to what it asks for.
 
+pub(crate) mod checks;
 mod flash;
 pub(crate) mod form;
 pub(crate) mod live;
@@ -51,12 +52,19 @@ pub struct Desk {
     /// Counts what has been found out anew about the host and the domains.
     checks: AtomicU64,
     followers: live::Followers,
+    /// What was last seen of each domain in DNS.
+    pub(crate) domains: checks::Checks,
 }
 
 impl Desk {
     /// Tells those who look at pages with checks that there are new results.
     pub fn checks_changed(&self) {
         self.checks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// True while a page follows.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.followers.any()
     }
 
     pub(crate) fn checks(&self) -> u64 {
