@@ -304,7 +304,7 @@ async fn suspend(
     Path(of): Path<String>,
     Checked(Nothing {}): Checked<Nothing>,
 ) -> Result<Response, Problem> {
-    let address = other(&governor, &of)?;
+    let address = other(&site, &governor, &of).await?;
     let to = page_of(&address);
     Ok(site.act(&governor, Request::AccountDisabled { address, disabled: true }, &to).await)
 }
@@ -320,12 +320,13 @@ async fn enable(
     Ok(site.act(&governor, Request::AccountDisabled { address, disabled: false }, &to).await)
 }
 
-/// The account of a path, unless it is the operator's own: nobody locks themselves out.
-fn other(governor: &Governor, address: &str) -> Result<Address, Problem> {
-    if is_same(governor, address) {
+/// The account of a path, unless it is the operator's own, by whichever of its addresses: nobody locks themselves out.
+async fn other(site: &Site, governor: &Governor, of: &str) -> Result<Address, Problem> {
+    let address = account(of)?;
+    if is_same(governor, &detail(site, address.clone()).await?.view.address) {
         return Err(Problem::refused("That is your own account: another operator can do that"));
     }
-    account(address)
+    Ok(address)
 }
 
 #[derive(Deserialize)]
@@ -339,7 +340,7 @@ async fn operator(
     Path(of): Path<String>,
     Checked(form): Checked<Switch>,
 ) -> Result<Response, Problem> {
-    let address = other(&governor, &of)?;
+    let address = other(&site, &governor, &of).await?;
     let to = page_of(&address);
     Ok(site.act(&governor, Request::AccountOperator { address, operator: form.on == "yes" }, &to).await)
 }
@@ -379,7 +380,7 @@ async fn end_session(
 }
 
 async fn ask_delete(governor: Governor, State(site): State<Arc<Site>>, Path(of): Path<String>) -> Page {
-    let address = other(&governor, &of)?;
+    let address = other(&site, &governor, &of).await?;
     let detail = detail(&site, address).await?;
     let (account, letters) = (&detail.view.address, detail.letters);
     let letters = if letters == 1 { "Its only letter".to_owned() } else { format!("All its {letters} letters") };
@@ -412,7 +413,7 @@ async fn delete(
     Path(of): Path<String>,
     Checked(Nothing {}): Checked<Nothing>,
 ) -> Result<Response, Problem> {
-    let address = other(&governor, &of)?;
+    let address = other(&site, &governor, &of).await?;
     Ok(site.act(&governor, Request::AccountRemove { address }, HERE).await)
 }
 
@@ -522,10 +523,13 @@ mod tests {
         );
         browser.post("/accounts/bob@home.test/delete", "", true).await;
         assert!(browser.get("/accounts/bob@home.test").await.starts_with("HTTP/1.1 404"));
-        for path in ["delete", "suspend", "operator"] {
-            browser.get("/accounts").await;
-            let refused = browser.post(&format!("/accounts/Postmaster@home.test/{path}"), "on=no", true).await;
-            assert!(refused.starts_with("HTTP/1.1 422") && refused.contains("your own account"), "{refused}");
+        site.store.add_address(&parsed("postmaster@home.test"), parsed("house@home.test")).await.unwrap();
+        for me in ["Postmaster@home.test", "house@home.test"] {
+            for path in ["delete", "suspend", "operator"] {
+                browser.get("/accounts").await;
+                let refused = browser.post(&format!("/accounts/{me}/{path}"), "on=no", true).await;
+                assert!(refused.starts_with("HTTP/1.1 422") && refused.contains("your own account"), "{refused}");
+            }
         }
         assert!(browser.get("/accounts/postmaster@home.test").await.contains("This is you"));
     }
