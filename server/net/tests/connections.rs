@@ -200,8 +200,12 @@ async fn a_new_certificate_is_shown_from_then_on_and_a_broken_one_never() {
     let key = |pair: &KeyPair| PrivateKeyDer::Pkcs8(pair.serialize_der().into());
     assert!(shown.replace(vec![made.der().clone()], key(&second)).is_err(), "the key is another's");
     assert!(handshake(&shown, &verifying, "mail.test").await.is_err());
+    let before = shown.server_config(&[]);
     shown.replace(vec![made.der().clone()], key(&first)).unwrap();
     assert_eq!(handshake(&shown, &verifying, "mail.test").await.unwrap(), "TLSv1.3");
+    // Tickets are the configuration's: a login bound to the new certificate must not be made in a session of the old.
+    assert!(!std::sync::Arc::ptr_eq(&before, &shown.server_config(&[])), "tickets of the old one are still taken");
+    assert!(std::sync::Arc::ptr_eq(&shown.server_config(&[]), &shown.server_config(&[])));
 }
 
 #[tokio::test]
