@@ -278,6 +278,28 @@ fn where_systemd_does_not_run_it_installs_and_the_command_it_names_starts_the_se
 }
 
 #[test]
+fn in_a_checkout_it_builds_the_program_first_as_the_user_whose_checkout_it_is() {
+    let debian = debian();
+    // A toolchain that has compiled already.
+    let cargo = "#!/bin/sh\n[ \"$1 $2 $3 $4\" = 'build --release --locked --target-dir' ] || exit 1\n\
+                 mkdir -p \"$5/release\" && cp /srv/compiled \"$5/release/mailstead\" && id -un >\"$5/by\"\n";
+    std::fs::write(debian.path().join("usr/local/bin/cargo"), cargo).unwrap();
+    let prepare = "chmod 755 /usr/local/bin/cargo; useradd -m builder; mv /root/new/mailstead /srv/compiled
+        mv /root/new /home/builder/checkout; touch /home/builder/checkout/Cargo.toml; chown -R builder /home/builder";
+    debian.tool().args(["sh", "-euc", prepare]).run();
+    let installer = "cd / && SUDO_USER=builder exec /home/builder/checkout/install.sh --hostname mail.example.org";
+    let said = debian.tool().args(["sh", "-c", installer]).run();
+    demand(&said, 0, &["build the program: cargo build --release --locked", "Mailstead is installed"]);
+    debian.tool().args(["cmp", "/srv/compiled", "/usr/local/bin/mailstead"]).run();
+    let by = std::fs::read_to_string(debian.path().join("home/builder/checkout/target/by")).unwrap();
+    assert_eq!(by, "builder\n", "root leaves no files of its own in somebody's checkout");
+
+    std::fs::write(debian.path().join("usr/local/bin/cargo"), "#!/bin/sh\nexit 101\n").unwrap();
+    let said = debian.tool().args(["sh", "-c", installer]).run_any();
+    demand(&said, 1, &["can't be built; nothing was changed"]);
+}
+
+#[test]
 fn mistakes_on_its_command_line_are_named_and_help_is_there() {
     let run = |arguments: &[&str]| Tool::new(checkout("install.sh")).args(arguments).run_any();
     demand(&run(&["--help"]), 0, &["--hostname NAME", "--dry-run", "--prefix DIR", "--uninstall", "--binary FILE"]);
