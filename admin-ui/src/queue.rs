@@ -56,7 +56,9 @@ pub struct Recipient {
     pub light: Light,
     /// The same in a word.
     pub standing: &'static str,
-    /// The last thing that happened.
+    /// Why it waits, in plain words.
+    pub why: Option<&'static str>,
+    /// The last thing that happened, in the words of who said so.
     pub last: Option<String>,
 }
 
@@ -123,11 +125,13 @@ fn standing(one: &Entry) -> AnyView {
 }
 
 fn recipient(one: &Recipient) -> AnyView {
-    let why = one.last.clone().map(|last| view! { <p class="why">{last}</p> });
+    let why = one.why.map(|why| view! { <p>{why}</p> });
+    let last = one.last.clone().map(|last| view! { <p class="why small">{last}</p> });
     view! {
         <li>
             <div class="to"><strong>{one.address.clone()}</strong>{light(one.light, one.standing)}</div>
             {why}
+            {last}
         </li>
     }
     .into_any()

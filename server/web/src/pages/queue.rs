@@ -87,7 +87,25 @@ fn recipient(view: RecipientView) -> Recipient {
         (RecipientState::Delivered, _) => (Light::Good, "delivered"),
         (RecipientState::Failed, _) => (Light::Bad, "failed, and the sender was told"),
     };
-    Recipient { address: view.address, light, standing, last: view.last.map(|last| cut(&last, MAX_WHY)) }
+    let why = view.last.as_deref().filter(|_| view.state == RecipientState::Waiting).map(plain);
+    Recipient { address: view.address, light, standing, why, last: view.last.map(|last| cut(&last, MAX_WHY)) }
+}
+
+/// Why it waits, in plain words: of what outbound writes down of a try.
+fn plain(last: &str) -> &'static str {
+    const CAUSES: [(&str, &str); 9] = [
+        (" said: ", "Its mail server says: not now."),
+        ("Connection refused", "Its mail server lets nobody connect at the moment."),
+        ("may or may not", "The connection broke at the very end: it may have arrived all the same."),
+        ("no answer within", "Its mail server does not answer."),
+        ("not done within", "Its mail server takes too long to answer."),
+        ("public internet", "Its domain leads to an address that is not on the public internet."),
+        ("passed over", "No connection to its mail server was as safe as it has to be."),
+        ("can't be found", "The DNS does not tell at the moment where its mail goes."),
+        ("no server of", "None of its mail servers could be reached."),
+    ];
+    let cause = CAUSES.iter().find(|(words, _)| last.contains(words));
+    cause.map_or("It did not get through this time.", |(_, plain)| plain)
 }
 
 async fn retry_all(
@@ -247,7 +265,12 @@ mod tests {
         let id = site.store.queue().unwrap().first().unwrap().id;
         site.store.settle(id, settlement, Vec::new()).await.unwrap();
         let page = browser.get("/queue").await;
-        assert!(page.contains("bob@dead.test") && page.contains("encrypted all the way"), "{page}");
+        assert!(
+            page.contains("bob@dead.test")
+                && page.contains("did not get through")
+                && page.contains("encrypted all the way"),
+            "{page}"
+        );
         assert!(page.contains("&lt;img src=x") && !page.contains("<img"), "{page}");
         assert!(!page.contains("<script>\""), "{page}");
         assert!(page.contains("data-live=\"queue\""));
