@@ -123,7 +123,7 @@ fn contents(model: &View) -> AnyView {
     view! {
         <div class="cards two">
             {chart("Letters in your name", &model.letters, ("proved to be yours", "not proved"))}
-            {chart("Connections to you", &model.connections, ("encrypted as they should be", "not"))}
+            {chart("Connections to you", &model.connections, ("encrypted as they should be", "not as they should be"))}
         </div>
         {sources(&model.sources)}
         <h2>"All reports"</h2>
@@ -320,11 +320,15 @@ pub fn report(frame: &Frame, model: &Report) -> String {
             Some(domain) => light(Light::Good, format!("proved to be from {domain}")),
             None => light(Light::Warn, "nothing proves who sent it: anybody could have"),
         };
+        let title = match model.kind {
+            "TLS" => format!("Connections to {}", model.domains),
+            _ => format!("Letters in the name of {}", model.domains),
+        };
         let name = model.name.clone().map(|name| view! { <dt>"Its name"</dt><dd><code>{name}</code></dd> });
         let time = |at: &Option<String>| at.as_deref().map(when);
         view! {
             <a class="back" href="/reports">"← Reports"</a>
-            <h1>{model.kind}" of "{model.domains.clone()}</h1>
+            <h1>{title}</h1>
             <p class="lead">"By "{model.who.clone()}</p>
             <section class="card">
                 <h2>"What it says"</h2>
