@@ -243,9 +243,9 @@ fn refusal(refusal: &Refusal) -> AnyView {
     view! {
         <section class="card refusal">
             <h2>"Why it was not taken"</h2>
-            <p>{refusal.why.clone()}</p>
+            <p>{prose(&refusal.why)}</p>
             <h3>"What the sender could do"</h3>
-            <p>{refusal.sender.clone()}</p>
+            <p>{prose(&refusal.sender)}</p>
             {operator}
         </section>
     }

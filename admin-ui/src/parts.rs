@@ -163,6 +163,15 @@ fn copyable_as(value: String, what: &str, class: &'static str) -> AnyView {
     .into_any()
 }
 
+/// A sentence in which commands and names stand between backticks.
+pub fn prose(sentence: &str) -> Vec<AnyView> {
+    let piece = |(number, text): (usize, &str)| {
+        let text = text.to_owned();
+        if number % 2 == 1 { view! { <code>{text}</code> }.into_any() } else { text.into_any() }
+    };
+    sentence.split('`').enumerate().map(piece).collect()
+}
+
 /// A place where there is nothing yet, and what to do about it.
 pub fn empty(title: &'static str, text: &'static str) -> AnyView {
     view! {
@@ -266,6 +275,12 @@ mod tests {
         assert!(html.contains("&lt;/textarea>&lt;script>\"&amp;lt;</textarea>"), "{html}");
         let html = Owner::new().with(|| field(Field { value: "\"><script>".to_owned(), ..Field::default() }).to_html());
         assert!(!html.contains("<script>"), "{html}");
+    }
+
+    #[test]
+    fn what_is_between_backticks_is_code() {
+        let html = Owner::new().with(|| prose("run `mailstead doctor <now>`, then wait").to_html());
+        assert!(html.contains("<code>mailstead doctor &lt;now&gt;</code>") && !html.contains('`'), "{html}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::parts::prose;
+
 use crate::parts::action;
 
 /// The style sheet of all pages.
@@ -196,7 +198,7 @@ fn notices(frame: &Frame) -> Vec<AnyView> {
             NoticeKind::Careful => ("notice careful", "status"),
             NoticeKind::Problem => ("notice problem", "alert"),
         };
-        view! { <p class=class role=role>{notice.text.clone()}</p> }.into_any()
+        view! { <p class=class role=role>{prose(&notice.text)}</p> }.into_any()
     };
     frame.notices.iter().map(notice).collect()
 }
