@@ -88,9 +88,10 @@ fn outcome(news: &[(Action, Verdict)]) -> &'static str {
     }
 }
 
-/// A time for people and stories.
+/// A time for people and stories: `2026-11-25 13:31 UTC`.
 pub(crate) fn time(at: Timestamp) -> String {
-    jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |time| time.to_string())
+    let time = jiff::Timestamp::from_second(at.0);
+    time.map_or_else(|_| at.0.to_string(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 fn about<'a>(

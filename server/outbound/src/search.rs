@@ -418,7 +418,7 @@ impl<'a> Search<'a> {
         let patience = &self.context.patience;
         let tcp = match timeout(patience.connect, TcpStream::connect(peer.address)).await {
             Ok(Ok(tcp)) => tcp,
-            Ok(Err(error)) => return Err(network("connecting", error.to_string())),
+            Ok(Err(error)) => return Err(network("connecting", plain(&error))),
             Err(_) => return Err(network("connecting", format!("no answer within {:?}", patience.connect))),
         };
         ends.ours = tcp.local_addr().ok().map(|address| address.ip());
@@ -456,6 +456,12 @@ fn clip(text: &str) -> String {
 
 /// A server that refuses STARTTLS, where it must be, is one that has none; whatever it says, it is not the last word on
 /// the letter.
+/// What the system says of an error, without its number.
+fn plain(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error ").next().unwrap_or_default().to_owned()
+}
+
 fn starttls_refused(error: ClientError) -> ClientError {
     match error {
         ClientError::Refused { when: "STARTTLS", reply } => {
