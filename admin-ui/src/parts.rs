@@ -163,15 +163,6 @@ fn copyable_as(value: String, what: &str, class: &'static str) -> AnyView {
     .into_any()
 }
 
-/// A sentence in which commands and names stand between backticks.
-pub fn prose(sentence: &str) -> Vec<AnyView> {
-    let piece = |(number, text): (usize, &str)| {
-        let text = text.to_owned();
-        if number % 2 == 1 { view! { <code>{text}</code> }.into_any() } else { text.into_any() }
-    };
-    sentence.split('`').enumerate().map(piece).collect()
-}
-
 /// A place where there is nothing yet, and what to do about it.
 pub fn empty(title: &'static str, text: &'static str) -> AnyView {
     view! {
