@@ -57,14 +57,15 @@ impl<'a> Walk<'a> {
     }
 
     fn plan(&mut self, path: &str) {
-        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let whole = path.split('#').next().unwrap_or_default();
+        let path = whole.split('?').next().unwrap_or_default();
         if FILES.iter().any(|end| path.ends_with(end)) || COMING.contains(&path) {
             return;
         }
         let seen = self.kinds.entry(kind(path)).or_default();
-        if *seen < OF_A_KIND && !self.todo.iter().any(|known| known == path) {
+        if *seen < OF_A_KIND && !self.todo.iter().any(|known| known == whole) {
             *seen += 1;
-            self.todo.push_back(path.to_owned());
+            self.todo.push_back(whole.to_owned());
         }
     }
 
@@ -72,7 +73,7 @@ impl<'a> Walk<'a> {
     fn look(&mut self, path: &str) {
         let browser = self.browser;
         browser.open(path);
-        let name = kind(path).trim_matches('/').replace('/', "-").replace('*', "one");
+        let name = kind(path.split('?').next().unwrap_or_default()).trim_matches('/').replace('/', "-").replace('*', "one");
         let name = format!("{}-{}", self.name, if name.is_empty() { "home" } else { &name });
         for (dark, width) in [(false, WIDE), (false, NARROW), (true, WIDE)] {
             browser.prefer_dark(dark);
