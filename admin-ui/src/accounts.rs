@@ -78,6 +78,8 @@ fn row(line: &Line) -> AnyView {
             format!("{} and {} more", line.addresses.iter().take(2).cloned().collect::<Vec<_>>().join(", "), many - 2)
         }
     };
+    // On a phone the label stands before the value: none before nothing.
+    let also_label = (!also.is_empty()).then_some("Also reached at");
     view! {
         <tr>
             <th scope="row">
@@ -85,7 +87,7 @@ fn row(line: &Line) -> AnyView {
                 " "
                 {chips(line.operator, line.suspended)}
             </th>
-            <td data-label="Also reached at">{also}</td>
+            <td data-label=also_label>{also}</td>
             <td data-label="Storage" class="storage">{quota(line.used, line.quota)}</td>
         </tr>
     }
