@@ -164,3 +164,33 @@ async fn the_runner_is_woken_by_the_queue_and_by_nothing_else() {
     enqueue(&world, 2, 10, &["a@world.test"]).await;
     assert!(watch.has_changed().unwrap());
 }
+
+#[tokio::test]
+async fn nobody_is_told_of_a_failure_that_a_peer_has_overtaken() {
+    let world = World::new(options()).await;
+    let id = enqueue(&world, 1, 50, &["a@world.test", "b@world.test"]).await;
+    let seen = world.store.queue_entry(id).unwrap().unwrap();
+    world.store.settle(id, settled(&[(0, RecipientState::Delivered)], Some(60)), Vec::new()).await.unwrap();
+    let failed = settled(&[(0, RecipientState::Failed), (1, RecipientState::Failed)], None);
+    let refused = world.store.settle_unchanged(seen, failed, Vec::new()).await.unwrap_err();
+    assert!(refused.to_string().contains("has just changed"), "{refused}");
+    let seen = world.store.queue_entry(id).unwrap().unwrap();
+    assert_eq!(seen.recipients[0].state, RecipientState::Delivered);
+    let failed = settled(&[(1, RecipientState::Failed)], None);
+    world.store.settle_unchanged(seen.clone(), failed.clone(), Vec::new()).await.unwrap();
+    assert_eq!(world.store.queue().unwrap(), []);
+    let gone = world.store.settle_unchanged(seen, failed, Vec::new()).await.unwrap_err();
+    assert!(matches!(gone, StoreError::NotFound(_)), "{gone}");
+}
+
+#[tokio::test]
+async fn all_are_tried_at_once_but_those_that_are_held() {
+    let world = World::new(options()).await;
+    let late = i64::MAX / 4;
+    let (one, held) =
+        (enqueue(&world, 1, late, &["a@world.test"]).await, enqueue(&world, 2, late, &["b@world.test"]).await);
+    world.store.queue_action(held, QueueAction::Hold).await.unwrap();
+    assert_eq!(world.store.retry_all().await.unwrap(), 1);
+    assert_eq!(due(&world, late - 1), [one]);
+    assert!(world.store.queue_entry(held).unwrap().unwrap().held);
+}

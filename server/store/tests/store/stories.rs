@@ -75,3 +75,28 @@ async fn a_story_without_end_is_cut() {
     assert_eq!(story.events.len(), 1_000);
     assert_eq!(story.events[0].text.chars().count(), 2_000);
 }
+
+#[tokio::test]
+async fn what_an_event_means_is_kept_and_lists_go_back_page_by_page() {
+    let world = World::new(options()).await;
+    let came = Came { direction: Direction::In, has_sender: true, refused: Some((550, Some((5, 1, 1)))) };
+    let fates = vec![(address("alice@home.test"), Fate::Refused)];
+    let told = event(5, "It came.", &["bob@world.test", "alice@home.test"]).meaning(Some(came), fates.clone());
+    world.store.tell(trace(1), vec![told]);
+    for number in 2..8 {
+        world.store.tell(trace(number), vec![event(5, "Another.", &["alice@home.test"])]);
+    }
+    world.store.tell(trace(8), (0..1_000).map(|at| event(6 + at, &at.to_string(), &[])).collect());
+    flushed(&world).await;
+    let world = world.reopened(|_| {});
+    let story = world.store.story(trace(1)).unwrap().unwrap();
+    assert_eq!(story.events[0].meaning, Meaning { came: Some(came), fates });
+    let traces = |stories: Vec<Story>| stories.into_iter().map(|story| story.trace).collect::<Vec<_>>();
+    let latest = world.store.latest_glimpses(None, 3).unwrap();
+    assert_eq!(latest[0].events.len(), 80, "a list reads the beginning and the end of a long story");
+    assert_eq!((texts(&latest[0])[0], texts(&latest[0])[79]), ("0", "999"));
+    assert_eq!(traces(latest), [trace(8), trace(7), trace(6)]);
+    assert_eq!(traces(world.store.latest_glimpses(Some(trace(3)), 9).unwrap()), [trace(2), trace(1)]);
+    let alice = address("alice@home.test");
+    assert_eq!(traces(world.store.glimpses_of(&alice, Some(trace(7)), 2).unwrap()), [trace(6), trace(5)]);
+}
