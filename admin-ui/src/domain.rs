@@ -170,7 +170,7 @@ fn records(model: &View) -> AnyView {
     });
     view! {
         <h2>"DNS records"</h2>
-        <p class="quiet">"In the order that matters. What is right is folded away."</p>
+        <p class="quiet">"In the order that matters. What is right or optional is folded away."</p>
         <div class="records">{shown}</div>
         {old}
     }
@@ -180,7 +180,7 @@ fn records(model: &View) -> AnyView {
 fn record(one: &Record, model: &View) -> AnyView {
     let class = format!("card record {}", one.light.class());
     let growth = model.growth.as_ref().filter(|_| one.anchor == "dmarc").map(growth);
-    let open = one.light != Light::Good || one.remarks.len() > 1;
+    let open = matches!(one.light, Light::Warn | Light::Bad) || one.remarks.len() > 1;
     let remarks: Vec<AnyView> = one.remarks.iter().map(|text| view! { <p>{text.clone()}</p> }.into_any()).collect();
     let found: Vec<AnyView> =
         one.found.iter().map(|text| view! { <li><code>{text.clone()}</code></li> }.into_any()).collect();

@@ -30,6 +30,7 @@ mod signing;
 mod stopping;
 mod tls_policy;
 mod web;
+mod web_domains;
 mod web_letters;
 mod web_me;
 mod web_pages;

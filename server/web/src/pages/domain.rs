@@ -117,7 +117,7 @@ pub(super) fn summary(check: &DomainCheck) -> String {
     match (light(check), bad, warned) {
         (parts::Light::Bad, bad, 0) => format!("{} to be put right before mail works", records(bad)),
         (parts::Light::Bad, bad, warned) => {
-            format!("{} to be put right before mail works, and {} better soon", records(bad), records(warned))
+            format!("{} to be put right before mail works, and {warned} more worth adding", records(bad))
         }
         (parts::Light::Warn, _, warned) => format!("Mail works; {} could be better", records(warned)),
         (parts::Light::Good, ..) => "All is right".to_owned(),

@@ -15,9 +15,9 @@ use crate::control::{Answer, Request};
 /// A page waits so long for the first look.
 const WAIT: Duration = Duration::from_secs(3);
 /// Between looks while somebody watches and something is left to do.
-const AGAIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(5);
 /// Looks in a row: who leaves a page open overnight need not ask DNS all the time.
-const LOOKS: usize = 360;
+const LOOKS: usize = 720;
 
 /// What was last seen of each domain.
 #[derive(Debug, Default)]
