@@ -2,6 +2,7 @@
 
 mod account;
 mod app_password;
+mod backup;
 mod config;
 mod queue;
 mod setup;
@@ -15,6 +16,7 @@ use mailstead_message::{Address, Domain};
 use mailstead_net::dns::Kind;
 
 pub(crate) use app_password::AppPasswordCommand;
+pub(crate) use backup::{Backup, Restore};
 pub(crate) use config::ConfigCommand;
 pub(crate) use queue::QueueCommand;
 pub(crate) use setup::Setup;
@@ -119,6 +121,10 @@ pub(crate) enum Command {
     /// Look for what keeps this machine from sending, receiving and being trusted, and say what to do; ends with 1
     /// if something is bad, else with 0
     Doctor,
+    /// Make a proved copy of everything, while the server runs or not; read one; tell of the last
+    Backup(Backup),
+    /// Put a backup into an empty data folder
+    Restore(Restore),
     /// Is it running, how much waits?
     Status,
     /// The configuration file

@@ -177,6 +177,8 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
         | Command::Serve
         | Command::Demo(_)
         | Command::Setup(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Config(_)
         | Command::Dns(_) => Request::Status,
     };

@@ -1,12 +1,13 @@
 //! `mailstead`: a whole mail server for one household in one binary.
 //!
 //! The composition root: the only place where all rooms meet. [`appliance`] puts them together, [`serve`] runs one for
-//! an operator, [`setup`] makes one, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a
+//! an operator, [`setup`] makes one, [`backup`] keeps what one has, [`demo`] runs two in a tiny internet of their own, [`commands`] asks a running or a
 //! stopped one, [`names`] asks the DNS as the server would, [`doctor`] looks at the host. [`supervisor`] is what systemd
 //! hears of one, [`ownership`] what root leaves behind. [`certificates`] lends the store to whoever looks after
 //! certificates.
 
 mod appliance;
+mod backup;
 mod certificates;
 mod cli;
 mod commands;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, ConfigCommand};
+use cli::{Backup, Cli, Command, ConfigCommand};
 use config::{Config, Log};
 
 fn main() -> ExitCode {
@@ -81,6 +82,21 @@ fn carry_out(cli: Cli) -> Result<(), String> {
             ownership::hand_over(&data);
             done
         }
+        Command::Backup(Backup { folder: Some(folder), check: true, .. }) => {
+            runtime()?.block_on(backup::check(folder, cli.json))
+        }
+        Command::Backup(options) => {
+            let (data, file) = place(cli.config, cli.data)?;
+            let done = runtime()?.block_on(backup::run(options, &data, file, cli.json));
+            ownership::hand_over(&data);
+            done
+        }
+        Command::Restore(options) => {
+            let (data, _) = place(cli.config, cli.data)?;
+            let done = runtime()?.block_on(backup::restore(options, &data, cli.json));
+            ownership::hand_over(&data);
+            done
+        }
         Command::Config(ConfigCommand::Check) => check(cli.config.as_deref(), cli.data, cli.json),
         Command::Config(ConfigCommand::Example) => {
             print::out(include_str!("../mailstead.example.toml"));
@@ -110,6 +126,17 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
         .enable_all()
         .build()
         .map_err(|error| format!("the program can't start its threads: {error}"))
+}
+
+/// The data folder, and the configuration file where there is one.
+fn place(path: Option<PathBuf>, data: Option<PathBuf>) -> Result<(PathBuf, Option<PathBuf>), String> {
+    match (path, data) {
+        (None, Some(data)) => Ok((data, None)),
+        (path, data) => {
+            let config = load(path.as_deref(), data)?;
+            Ok((config.data, Some(path.unwrap_or_else(|| config::DEFAULT_PATH.into()))))
+        }
+    }
 }
 
 fn load(path: Option<&Path>, data: Option<PathBuf>) -> Result<Config, String> {

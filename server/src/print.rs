@@ -3,6 +3,7 @@
 mod accounts;
 mod activity;
 mod app_passwords;
+mod backups;
 mod digest;
 mod doctor;
 mod guidance;
@@ -83,6 +84,8 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Examination(found) => with_light(found),
         Answer::Setup(view) => json!(view),
         Answer::SetupLink(link) => json!(link),
+        Answer::Backups(view) => json!(view),
+        Answer::BackupStaged(picture) => json!(picture),
         Answer::Status(status) => json!(status),
     }
 }
@@ -117,6 +120,8 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Examination(found) => doctor::examination(found),
         // `mailstead setup` tells these itself.
         Answer::Setup(_) | Answer::SetupLink(_) => String::new(),
+        Answer::Backups(view) => backups::last(view),
+        Answer::BackupStaged(picture) => picture.display().to_string(),
         Answer::Status(status) => self::status(status),
     }
 }
@@ -383,7 +388,7 @@ fn count(number: u64, unit: &str) -> String {
 }
 
 /// Bytes as people read them, in powers of 1024.
-fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     let units = ["KB", "MB", "GB", "TB"];
     let mut value = number as f64;
     let mut unit = "bytes";

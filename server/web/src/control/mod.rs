@@ -2,6 +2,7 @@
 
 mod activity;
 mod app_passwords;
+mod backups;
 mod certificates;
 mod doctor;
 mod forwarding;
@@ -18,6 +19,7 @@ mod sts;
 
 pub use activity::{CheckView, DirectionView, LetterDetail, LetterView, Outcome, Remedy};
 pub use app_passwords::{AppPasswordView, NewAppPassword};
+pub use backups::{BackupFailureView, BackupView, BackupsView, copy_picture};
 pub use operator::Operator;
 pub(crate) use operator::time;
 pub use people::{AccountDetail, SessionView, generate_password};

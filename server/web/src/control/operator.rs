@@ -190,6 +190,9 @@ impl Operator {
             Request::Setup | Request::SetupLink | Request::SetupHostname { .. } | Request::SetupOperator { .. } => {
                 self.set_up(request).await
             }
+            Request::Backups | Request::BackupStage | Request::BackupEnd { .. } | Request::BackupNow => {
+                self.backup(request).await
+            }
             Request::Status => self.status(),
         }
     }

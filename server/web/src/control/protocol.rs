@@ -1,13 +1,17 @@
 //! Requests and answers: one JSON object a line, each way.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use mailstead_advice::doctor::Examination;
 use mailstead_advice::records::DomainCheck;
 use mailstead_message::report::Report;
 use mailstead_message::{Address, Domain};
+use mailstead_store::backup::{BackupFailure, BackupRecord};
 use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, SmarthostTls, StsMode, TlsNeed};
 use serde::{Deserialize, Serialize};
+
+use super::backups::BackupsView;
 
 use super::activity::{LetterDetail, LetterView};
 use super::app_passwords::{AppPasswordView, NewAppPassword};
@@ -301,6 +305,17 @@ pub enum Request {
         /// Its password, if it is new.
         password: Option<String>,
     },
+    /// What is remembered of the last backups.
+    Backups,
+    /// Take a picture of the store, for whoever holds the lock of the data folder to copy.
+    BackupStage,
+    /// Remove the picture, and remember how the backup ended.
+    BackupEnd {
+        /// How.
+        outcome: Result<BackupRecord, BackupFailure>,
+    },
+    /// Begin a backup inside the data folder.
+    BackupNow,
     /// How it goes.
     Status,
 }
@@ -367,6 +382,10 @@ pub enum Answer {
     Setup(SetupView),
     /// A new set-up link.
     SetupLink(SetupLinkView),
+    /// The last backups.
+    Backups(BackupsView),
+    /// Where the picture is.
+    BackupStaged(PathBuf),
     /// How it goes.
     Status(StatusView),
 }
