@@ -25,6 +25,7 @@ pub mod parts;
 pub mod problem;
 pub mod queue;
 pub mod reports;
+pub mod setup;
 pub mod shell;
 
 pub use shell::{Frame, Notice, NoticeKind, Visitor};

@@ -625,6 +625,9 @@ pub struct SetupView {
     pub hostname_fixed: bool,
     /// Somebody has decided on it; otherwise it is only what the machine calls itself.
     pub hostname_chosen: bool,
+    /// Where that name leads, in a sentence, where a server runs that can look.
+    #[serde(default)]
+    pub leads: Option<String>,
     /// Its domains.
     pub domains: Vec<String>,
     /// Its accounts.

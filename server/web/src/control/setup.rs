@@ -1,6 +1,7 @@
 //! Setting up a server: its name, its first domain, and who governs it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailstead_message::{Address, Domain};
 use mailstead_store::StoreError;
@@ -9,6 +10,9 @@ use tokio::sync::Notify;
 use super::Operator;
 use super::operator::{check_password, done, time};
 use super::protocol::{Answer, Request, SetupLinkView, SetupView};
+
+/// Nobody waits longer to learn where a name leads.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Where the host name comes from, and who is told of a new one.
 #[derive(Debug, Clone, Default)]
@@ -28,21 +32,37 @@ impl Operator {
             }
             Request::SetupHostname { hostname } => self.take_hostname(hostname).await,
             Request::SetupOperator { address, password } => self.first_operator(address, password).await,
-            _ => self.setup_view(),
+            _ => self.setup_view().await,
         }
     }
 
-    fn setup_view(&self) -> Result<Answer, StoreError> {
+    async fn setup_view(&self) -> Result<Answer, StoreError> {
         let (chosen, accounts) = (self.store.hostname()?, self.store.accounts()?);
         let known = self.hostname.clone().or_else(|| chosen.as_ref().map(ToString::to_string));
         Ok(Answer::Setup(SetupView {
             done: self.store.has_operator()?,
+            leads: self.leads(known.as_deref()).await,
             hostname: known,
             hostname_fixed: self.naming.fixed,
             hostname_chosen: self.naming.fixed || chosen.is_some(),
             domains: self.store.domains()?.iter().map(|domain| domain.name.to_unicode()).collect(),
             accounts: accounts.iter().map(|account| account.address.to_string()).collect(),
         }))
+    }
+
+    /// Where our name leads.
+    async fn leads(&self, name: Option<&str>) -> Option<String> {
+        let (names, name) = (self.names.as_ref()?, name.filter(|name| !name.ends_with(".invalid"))?);
+        let looked = tokio::time::timeout(LOOK, names.addresses(name)).await.ok()?;
+        Some(match looked {
+            Ok(found) if !found.records.is_empty() => {
+                let list: Vec<String> = found.records.iter().map(ToString::to_string).collect();
+                format!("{name} leads to {}. That must be this server.", list.join(" and "))
+            }
+            _ => format!(
+                "{name} leads nowhere yet: publish an A record with this server's address. You can go on meanwhile."
+            ),
+        })
     }
 
     async fn take_hostname(&self, hostname: Domain) -> Result<Answer, StoreError> {

@@ -73,16 +73,12 @@ async fn add(
     Checked(New { domain: typed }): Checked<New>,
 ) -> Response {
     let typed = typed.trim().to_owned();
-    // People paste addresses and links.
-    let bare = typed.rsplit_once('@').map_or(typed.as_str(), |(_, domain)| domain);
-    let bare = bare.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches(['/', '.']);
-    let added = match Domain::parse(bare) {
-        Ok(domain) if !domain.as_str().contains('.') => Err("write it whole, such as example.org".to_owned()),
+    let added = match parse(&typed) {
         Ok(domain) => match site.operator.perform(Request::DomainAdd { domain: domain.clone() }).await {
             control::Response::Ok(_) => Ok(domain),
             control::Response::Error(why) => Err(why),
         },
-        Err(error) => Err(format!("that is no domain: {error}")),
+        Err(why) => Err(why),
     };
     match added {
         Ok(domain) => {
@@ -95,5 +91,17 @@ async fn add(
             let model = Add { domain: typed, problem: Some(sentence(&why)) };
             (StatusCode::UNPROCESSABLE_ENTITY, form(&site, &governor, model)).into_response()
         }
+    }
+}
+
+/// The domain that somebody typed. People paste addresses and links.
+pub(super) fn parse(typed: &str) -> Result<Domain, String> {
+    let typed = typed.trim();
+    let bare = typed.rsplit_once('@').map_or(typed, |(_, domain)| domain);
+    let bare = bare.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches(['/', '.']);
+    match Domain::parse(bare) {
+        Ok(domain) if !domain.as_str().contains('.') => Err("write it whole, such as example.org".to_owned()),
+        Ok(domain) => Ok(domain),
+        Err(error) => Err(format!("that is no domain: {error}")),
     }
 }

@@ -11,6 +11,7 @@ mod login;
 mod me;
 mod queue;
 mod reports;
+mod setup;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .merge(accounts::routes())
         .merge(aliases::routes())
         .merge(reports::routes())
+        .merge(setup::routes())
 }
 
 /// A form that says nothing but that it was sent.

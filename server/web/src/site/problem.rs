@@ -28,6 +28,13 @@ impl Problem {
         )
     }
 
+    /// A set-up link that opens nothing, whatever it was.
+    pub(crate) fn used_link() -> Self {
+        let todo = "It works for a day and until the server is set up. If it is, sign in at /login; if it is not, make a \
+                    new link on the server: mailstead setup --link";
+        Self::new(StatusCode::NOT_FOUND, "This link opens nothing any more", todo)
+    }
+
     /// Only an operator may see it.
     pub(crate) fn not_yours() -> Self {
         let todo = "Only those who look after this server may see this page. If that should be you, ask them to make you \
