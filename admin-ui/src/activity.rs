@@ -221,17 +221,19 @@ pub fn story(frame: &Frame, model: &Story) -> String {
         let queued = model.queued.then(|| view! { " It is in the "<a href="/queue">"queue"</a>"." });
         view! {
             <a class="back" href="/activity">"← Activity"</a>
-            <div class="head">
-                <h1>{path(&model.line)}</h1>
-                {chip(&model.line.outcome)}
+            <div id="story" data-live="activity">
+                <div class="head">
+                    <h1>{path(&model.line)}</h1>
+                    {chip(&model.line.outcome)}
+                </div>
+                <p class="lead">{model.sentence.clone()}{queued}</p>
+                {refusal}
+                {checks}
+                <section class="card">
+                    <h2>"What happened"</h2>
+                    {events(model)}
+                </section>
             </div>
-            <p class="lead">{model.sentence.clone()}{queued}</p>
-            {refusal}
-            {checks}
-            <section class="card" id="story" data-live="activity">
-                <h2>"What happened"</h2>
-                {events(model)}
-            </section>
             {details(model)}
         }
         .into_any()

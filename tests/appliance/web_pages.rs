@@ -73,7 +73,8 @@ impl<'a> Walk<'a> {
     fn look(&mut self, path: &str) {
         let browser = self.browser;
         browser.open(path);
-        let name = kind(path.split('?').next().unwrap_or_default()).trim_matches('/').replace('/', "-").replace('*', "one");
+        let name =
+            kind(path.split('?').next().unwrap_or_default()).trim_matches('/').replace('/', "-").replace('*', "one");
         let name = format!("{}-{}", self.name, if name.is_empty() { "home" } else { &name });
         for (dark, width) in [(false, WIDE), (false, NARROW), (true, WIDE)] {
             browser.prefer_dark(dark);
