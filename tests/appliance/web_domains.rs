@@ -49,6 +49,9 @@ fn add(browser: &Browser) {
     browser.press("Add it and show its records");
     browser.until("the new domain's page opens", || (browser.path() == format!("/domains/{DOMAIN}")).then_some(()));
     browser.sees("is added. Now publish its records");
+    browser.open("/domains");
+    browser.sees("to be put right before mail works");
+    browser.follow(DOMAIN);
 }
 
 fn classes(browser: &Browser, id: &str) -> String {

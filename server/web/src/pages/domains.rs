@@ -39,6 +39,7 @@ async fn show(governor: Governor, State(site): State<Arc<Site>>) -> Page {
     for view in list(&site).await? {
         let Ok(domain) = Domain::parse(&view.domain) else { continue };
         let seen = site.desk.domains.last(&domain).map(|(check, _)| check);
+        site.watch(&domain);
         let (light, standing) = match &seen {
             Some(check) => (light(check), summary(check)),
             None => (Light::Unknown, "not looked at yet".to_owned()),

@@ -91,7 +91,7 @@ impl Site {
     }
 
     /// Looks again and again, while somebody follows a page and something is left to do.
-    fn watch(self: &Arc<Self>, domain: &Domain) {
+    pub(crate) fn watch(self: &Arc<Self>, domain: &Domain) {
         if !self.desk.domains.seen().watched.insert(domain.as_str().to_owned()) {
             return;
         }
