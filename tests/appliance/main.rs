@@ -31,6 +31,7 @@ mod stopping;
 mod tls_policy;
 mod web;
 mod web_domains;
+mod web_first_steps;
 mod web_letters;
 mod web_me;
 mod web_pages;

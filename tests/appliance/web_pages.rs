@@ -128,14 +128,21 @@ fn busy_day() -> Demo {
 fn every_page_of_an_operator_is_fit_to_be_seen_after_a_busy_day() {
     let demo = busy_day();
     let browser = signed_in(&demo, OPERATOR);
-    Walk::new(&browser, "busy").from("/").found_no_fault(1);
+    Walk::new(&browser, "busy").from("/").found_no_fault(24);
 }
 
 #[test]
 fn every_page_is_fit_to_be_seen_while_there_is_nothing_in_it() {
     let demo = demo();
     let browser = signed_in(&demo, OPERATOR);
-    Walk::new(&browser, "empty").from("/").found_no_fault(1);
+    Walk::new(&browser, "empty").from("/").found_no_fault(24);
+}
+
+#[test]
+fn every_page_of_one_who_only_has_mail_here_is_fit_to_be_seen() {
+    let demo = demo();
+    let browser = signed_in(&demo, ALICE);
+    Walk::new(&browser, "alice").from("/").found_no_fault(9);
 }
 
 #[test]

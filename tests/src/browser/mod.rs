@@ -81,6 +81,11 @@ impl Browser {
         self.driver.post("url", &json!({ "url": url })).unwrap_or_else(|refusal| panic!("{url}: {refusal}"));
     }
 
+    /// Goes to a path of the site, and tells whether anything answered there.
+    pub fn goes_to(&self, path: &str) -> bool {
+        self.driver.post("url", &json!({ "url": format!("{}{path}", self.origin) })).is_ok()
+    }
+
     /// The path and query now shown.
     pub fn path(&self) -> String {
         let url = self.driver.get("url").unwrap_or_default();
