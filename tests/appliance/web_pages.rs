@@ -135,7 +135,7 @@ fn every_page_of_an_operator_is_fit_to_be_seen_after_a_busy_day() {
 fn every_page_is_fit_to_be_seen_while_there_is_nothing_in_it() {
     let demo = demo();
     let browser = signed_in(&demo, OPERATOR);
-    Walk::new(&browser, "empty").from("/").found_no_fault(24);
+    Walk::new(&browser, "empty").from("/").found_no_fault(20);
 }
 
 #[test]
