@@ -203,6 +203,15 @@ mod tests {
     }
 
     #[test]
+    fn our_own_record_names_the_key_of_what_an_authority_signed() {
+        let leaf = World::new().leaf("mx.world.test", |_| {});
+        assert!(look(&[own_record(&leaf).unwrap()], &leaf, &[]).is_ok());
+        let own = CertificateParams::new(vec!["mx.world.test".to_owned()]).unwrap();
+        let own = own.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(own_record(own.der()), None, "another key will take its place");
+    }
+
+    #[test]
     fn a_servers_own_record_needs_neither_name_nor_time_nor_authority() {
         let (world, other) = (World::new(), World::new());
         let leaf = world.leaf("elsewhere.test", expired);

@@ -3,8 +3,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use mailstead_net::dns::{Answer, Caa, Data, DnsError, Kind as Question, Mx, Srv};
-use mailstead_store::{Options, PasswordCost, StsMode};
+use mailstead_message::TraceId;
+use mailstead_message::report::{DmarcOutcome, DmarcPolicy, DmarcPublished, Findings, Report};
+use mailstead_net::dns::{Answer, Caa, Data, DnsError, Kind as Question, Mx, Srv, Tlsa};
+use mailstead_store::{Acceptance, Brought, NewReport, Options, PasswordCost, Prepared, StsMode, Timestamp};
 
 use super::*;
 
@@ -16,6 +18,8 @@ struct World {
     own: Arc<Mutex<Table>>,
     public: Arc<Mutex<Table>>,
     at_servers: bool,
+    /// The world sees signatures (DNSSEC).
+    signed: bool,
 }
 
 impl Dns for World {
@@ -35,7 +39,8 @@ impl Dns for World {
         }
         let exists = table.keys().any(|(known, _)| known.ends_with(&name));
         let nothing = if exists { DnsError::NoRecords } else { DnsError::NoName };
-        Box::pin(async move { Ok(Answer::insecure(said.unwrap_or(Err(nothing))?)) })
+        let secure = self.signed;
+        Box::pin(async move { Ok(Answer { secure, ..Answer::insecure(said.unwrap_or(Err(nothing))?) }) })
     }
 
     fn of_servers(&self, servers: &[IpAddr]) -> Result<Arc<dyn Dns>, DnsError> {
@@ -63,7 +68,12 @@ fn data(kind: Question, text: &str) -> Data {
             value: words[2].trim_matches('"').to_owned(),
         }),
         Question::Ptr | Question::Ns | Question::Cname => Data::Name(host(text)),
-        Question::Tlsa => panic!("no TLSA here"),
+        Question::Tlsa => {
+            let numbers: Vec<u8> = words[..3].iter().map(|word| word.parse().unwrap()).collect();
+            let octets =
+                (0..words[3].len()).step_by(2).map(|at| u8::from_str_radix(&words[3][at..at + 2], 16).unwrap());
+            Data::Tlsa(Tlsa { usage: numbers[0], selector: numbers[1], matching: numbers[2], data: octets.collect() })
+        }
     }
 }
 
@@ -387,4 +397,110 @@ async fn records_of_given_up_keys_are_right_when_they_are_gone() {
     house.world.set(&gone[0].name, Question::Txt, &[&gone[0].value]);
     house.is(&gone[0].id, Mistake::StillThere, "still there").await;
     assert!(house.check().await.is_sound());
+}
+
+fn certified() -> mailstead_net::Certificates {
+    use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+    mailstead_net::tls::install_crypto();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.distinguished_name.push(DnType::CommonName, "authority");
+    let (issuer, key) = (Issuer::new(authority, KeyPair::generate().unwrap()), KeyPair::generate().unwrap());
+    let leaf = CertificateParams::new(vec!["mail.home.test".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    mailstead_net::Certificates::new(vec![leaf.der().clone()], key).unwrap()
+}
+
+#[tokio::test]
+async fn a_signed_zone_may_vouch_for_the_servers_key() {
+    let house = House::published().await;
+    let host = Host { certificates: Some(certified()), ..house.host.clone() };
+    let mut house = House { host, ..house };
+    assert!(
+        house.check().await.entries.iter().all(|entry| entry.id != "tlsa"),
+        "it proves nothing in an unsigned zone"
+    );
+    house.world.signed = true;
+    let advised = house.entry("tlsa").await;
+    assert_eq!((advised.verdict, advised.need), (Some(Verdict::Missing), Need::Optional));
+    house.world.set("_25._tcp.mail.home.test", Question::Tlsa, &[&advised.value]);
+    house.is_right("tlsa", "").await;
+    house.world.set("_25._tcp.mail.home.test", Question::Tlsa, &[&format!("3 1 1 {}", "00".repeat(32))]);
+    house.is("tlsa", Mistake::Stale, "another key").await;
+    assert!(!house.check().await.is_sound(), "a wrong one keeps mail away");
+}
+
+/// A DMARC report of a receiver, that letters from these addresses passed or failed.
+async fn reported(house: &House, begin: i64, policy: DmarcPolicy, letters: &[(&str, bool, u64)], proved: bool) {
+    let row = |(source, passed, count): &(&str, bool, u64)| {
+        let published = DmarcPublished {
+            strict_dkim: false,
+            strict_spf: false,
+            policy,
+            subdomains: None,
+            nonexistent: None,
+            testing: false,
+            percent: None,
+            failure_options: None,
+        };
+        let outcome = DmarcOutcome {
+            domain: house.domain.clone(),
+            published,
+            source: source.parse().unwrap(),
+            disposition: DmarcPolicy::None,
+            dkim_aligned: *passed,
+            spf_aligned: false,
+            overrides: Vec::new(),
+            header_from: house.domain.clone(),
+            envelope_from: None,
+            envelope_to: None,
+            dkim: Vec::new(),
+            spf: None,
+        };
+        (outcome, *count)
+    };
+    let report = Report {
+        organisation: "receiver.test".to_owned(),
+        contact: String::new(),
+        id: format!("{begin} {proved}"),
+        begin,
+        end: begin + 86_400,
+        findings: Findings::Dmarc(letters.iter().map(row).collect()),
+        untold: 0,
+    };
+    let now = Timestamp(jiff::Timestamp::now().as_second());
+    let receiver = proved.then(|| Domain::parse("receiver.test").unwrap());
+    let trace = TraceId::new(1, 1);
+    let brought = Brought { at: now, trace, from: None, proved: receiver };
+    let report = NewReport::new(brought, vec![house.domain.clone()], report).unwrap();
+    let letter = Acceptance {
+        message: Prepared::from_bytes(b"").unwrap(),
+        trace,
+        received: now,
+        deliveries: Vec::new(),
+        queue: Vec::new(),
+        story: Vec::new(),
+        report: Some(report),
+    };
+    house.store.accept(vec![letter]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_policy_grows_by_the_reports_that_came() {
+    let house = House::published().await;
+    let (day, now) = (86_400, jiff::Timestamp::now().as_second());
+    let growth = async || house.check().await.growth.unwrap();
+    let none = DmarcPolicy::None;
+    reported(&house, now - 16 * day, none, &[("198.51.100.7", true, 4), ("203.0.113.5", false, 2)], true).await;
+    // Anybody can send a report in anybody's name.
+    reported(&house, now - 9 * day, none, &[("198.51.100.7", false, 1_000)], false).await;
+    let early = growth().await;
+    assert_eq!((early.reports, early.passed, early.own_failed, early.others_failed), (1, 4, 0, 2));
+    assert!(early.next.is_none() && early.sentence.contains("Wait until"), "{early:?}");
+    reported(&house, now - day, none, &[("198.51.100.7", true, 3)], true).await;
+    let ripe = growth().await;
+    assert_eq!(ripe.next.as_deref(), Some("v=DMARC1; p=quarantine; rua=mailto:dmarc-reports@home.test"), "{ripe:?}");
+    house.world.set("_dmarc.home.test", Question::Txt, &[&ripe.next.unwrap()]);
+    assert!(growth().await.next.is_none(), "the next step begins anew");
+    reported(&house, now - 2 * day, none, &[("198.51.100.7", false, 1)], true).await;
+    assert!(growth().await.sentence.starts_with("1 letter of this server failed"));
 }
