@@ -146,7 +146,9 @@ fn every_route_is_closed_to_those_it_is_not_for() {
             assert!(is_page || answer.status == 303, "{path} speaks to programmers: {}", answer.text());
         }
         if route.post {
-            let token = |token: &str| format!("csrf={token}").into_bytes();
+            // All that a form could be filled in with, so that it is the sender who is refused, not the form.
+            let rest = "hostname=evil.test&domain=evil.test&address=mallory%40home.test&password=mallory-password";
+            let token = |token: &str| format!("csrf={token}&{rest}").into_bytes();
             let refused = |known: &Http, headers: &[(&str, &str)], body: &[u8], who: &str| {
                 // Where a body was not read, there is no next request on the connection.
                 let mut web = demo.web("home.test");
