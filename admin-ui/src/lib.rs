@@ -14,6 +14,7 @@
 pub mod accounts;
 pub mod activity;
 pub mod aliases;
+pub mod backup;
 pub mod certificates;
 pub mod confirm;
 pub mod domain;
@@ -25,6 +26,7 @@ pub mod parts;
 pub mod problem;
 pub mod queue;
 pub mod reports;
+pub mod settings;
 pub mod setup;
 pub mod shell;
 

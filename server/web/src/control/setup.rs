@@ -24,6 +24,11 @@ pub struct Naming {
 }
 
 impl Operator {
+    /// True when the configuration file says the host name.
+    pub(crate) fn is_name_fixed(&self) -> bool {
+        self.naming.fixed
+    }
+
     pub(super) async fn set_up(&self, request: Request) -> Result<Answer, StoreError> {
         match request {
             Request::SetupLink => {

@@ -3,6 +3,7 @@
 mod accounts;
 mod activity;
 mod aliases;
+mod backup;
 mod certificates;
 mod domain;
 mod domains;
@@ -11,6 +12,7 @@ mod login;
 mod me;
 mod queue;
 mod reports;
+mod settings;
 mod setup;
 
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .merge(aliases::routes())
         .merge(reports::routes())
         .merge(setup::routes())
+        .merge(backup::routes())
+        .merge(settings::routes())
 }
 
 /// A form that says nothing but that it was sent.
