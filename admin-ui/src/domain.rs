@@ -100,7 +100,7 @@ pub fn page(frame: &Frame, model: &View) -> String {
     render(frame, || {
         let again = action(frame, format!("{}/check", model.path), "Check again", "second", &[]);
         view! {
-            <a class="back" href="/domains">"All domains"</a>
+            <a class="back" href="/domains">"← Domains"</a>
             <div class="head">
                 <h1>{model.name.clone()}</h1>
                 <div class="actions">{again}</div>

@@ -87,7 +87,7 @@ pub fn add(frame: &Frame, model: &Add) -> String {
             ..Field::default()
         });
         view! {
-            <a class="back" href="/domains">"All domains"</a>
+            <a class="back" href="/domains">"← Domains"</a>
             <h1>"Add a domain"</h1>
             {problem}
             <section class="card">
