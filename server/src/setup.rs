@@ -43,7 +43,7 @@ pub(crate) async fn run(options: Setup, config: Config, json: bool) -> Result<()
     records(&mut house, &domain, &hostname).await?;
     print::out(&format!(
         "\nThat was all here. Publish these records, then look whether they are right with\n\
-         `mailstead domain records {domain}`, or sign in at {}.",
+         `mailstead domain check {domain}`, or sign in at {}.",
         link::base(&hostname, &config)
     ));
     Ok(())

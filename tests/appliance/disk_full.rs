@@ -135,3 +135,19 @@ fn it_starts_and_serves_reading_on_a_disk_that_is_full_already() {
     let reply = served.try_exchange().unwrap().try_send("x@other.test", &["alice@kept.test"], &bytes).unwrap();
     assert!((400..=499).contains(&reply.code) || reply.code == 250, "{reply}");
 }
+
+#[test]
+fn a_backup_that_finds_no_room_says_what_it_needs_and_leaves_nothing() {
+    let disk = SmallDisk::mount(24);
+    let served = Served::prepare(MAILSTEAD, None, "");
+    let to = disk.path().join("backups");
+    let ballast = disk.fill(1 << 10);
+    let refused = served.command().arg("backup").arg(&to).run_any();
+    assert!(refused.status != 0 && refused.errors.contains("there is not enough room in"), "{refused}");
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 0);
+    let told = served.command().arg("backup").run();
+    assert!(told.output.contains("The latest try failed") && told.output.contains("not enough room"), "{told}");
+    std::fs::remove_file(ballast).unwrap();
+    served.command().arg("backup").arg(&to).run();
+    assert!(!served.command().arg("backup").run().output.contains("failed"));
+}

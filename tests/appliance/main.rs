@@ -3,6 +3,7 @@
 
 mod app_passwords;
 mod authentication;
+mod backup;
 mod certificates;
 mod clients;
 mod clients_find_us;

@@ -18,7 +18,7 @@ const OF_A_KIND: usize = 1;
 const FILES: [&str; 5] = [".mobileconfig", ".zone", ".txt", ".svg", ".xml"];
 
 /// Pages the list has already and the server does not serve yet.
-const COMING: [&str; 3] = ["/logs", "/backup", "/settings"];
+const COMING: [&str; 1] = ["/logs"];
 
 /// A walk through all pages that links lead to.
 struct Walk<'a> {
