@@ -56,7 +56,7 @@ fn relays(frame: &Frame, model: &View) -> AnyView {
     let list = if list.is_empty() {
         view! { <p>"Outgoing mail is delivered directly."</p> }.into_any()
     } else {
-        view! { <ul>{list}</ul> }.into_any()
+        view! { <ul class="lines">{list}</ul> }.into_any()
     };
     view! {
         <section class="card">
@@ -111,7 +111,7 @@ fn sealers(frame: &Frame, model: &View) -> AnyView {
     view! {
         <section class="card">
             <h2>"Trusted mailing lists"</h2>
-            <ul>{list}</ul>
+            <ul class="lines">{list}</ul>
             <form class="form" method="post" action="/settings/sealers">
                 {csrf(frame)}
                 {field(Field { name: "domain", label: "Domain", hint, ..Field::default() })}
@@ -132,7 +132,7 @@ fn bans(frame: &Frame, model: &View) -> AnyView {
         view! { <p>"Nobody is locked out."</p> }.into_any()
     } else {
         view! {
-            <ul>{list}</ul>
+            <ul class="lines">{list}</ul>
             {action(frame, "/settings/bans/lift", "Let all in again", "second slight", &[])}
         }
         .into_any()
