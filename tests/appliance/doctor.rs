@@ -47,6 +47,7 @@ fn a_running_server_is_looked_at_from_within() {
     assert!(finding(&found, "ports")["what"].as_str().unwrap().contains(&served.ports.smtp.to_string()));
     assert_eq!(finding(&found, "disk")["light"], "good");
     assert_eq!(finding(&found, "queue")["what"], "Nothing waits to go out.");
+    assert_eq!(finding(&found, "backup")["what"], "No backup was ever made.");
     // In a world without names and without a way out.
     assert_eq!(finding(&found, "hostname")["light"], "unknown");
     let outgoing = finding(&found, "outgoing");

@@ -28,7 +28,7 @@ impl Operator {
             queue: self.store.queue()?.into_iter().map(waiting).collect(),
             smarthost: self.store.smarthost_for(None)?.is_some(),
             failed: reports::of_trouble(&self.store)?,
-            copies: Copies::Unknown,
+            copies: self.store.backups()?.good.map_or(Copies::Never, |good| Copies::Last(instant(good.at))),
         })
     }
 
