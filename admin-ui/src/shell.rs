@@ -15,6 +15,7 @@ pub const STYLE: &str = concat!(
     include_str!("style/me.css"),
     include_str!("style/people.css"),
     include_str!("style/records.css"),
+    include_str!("style/overview.css"),
 );
 
 /// The script of all pages; each works without it.

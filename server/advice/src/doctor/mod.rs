@@ -183,7 +183,7 @@ impl Doctor {
         };
         findings.retain(|finding| !(failing && told_by_books(finding)));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.light));
-        Examination { at: host.now().to_string(), findings }
+        Examination { at: whole_seconds(host.now()).to_string(), findings }
     }
 
     /// What this machine itself tells: files and `/proc` are read on a thread that may block.
@@ -214,6 +214,11 @@ impl Doctor {
             Err(_) => vec![subject.warning("Looking at this machine's own files and sockets took too long.")],
         }
     }
+}
+
+/// Nobody minds the rest.
+fn whole_seconds(at: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// Gives a look no more than its time.

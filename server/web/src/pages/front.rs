@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use mailstead_admin_ui::front;
 
+use super::overview;
 use crate::site::visit::Guest;
 use crate::site::{Site, lead};
 
@@ -17,7 +18,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
 
 async fn show(guest: Guest, State(site): State<Arc<Site>>) -> Response {
     match guest.visitor() {
-        Some(visitor) if visitor.operator => lead("/certificates"),
+        Some(visitor) if visitor.operator => overview::show(&guest, &site).await.into_response(),
         Some(_) => lead("/me"),
         None => {
             let frame = mailstead_admin_ui::Frame { title: site.settings.host.clone(), ..Default::default() };

@@ -14,6 +14,7 @@ mod queue;
 mod reports;
 mod settings;
 mod setup;
+pub(crate) mod overview;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::site::{Site, live};
 pub(crate) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .merge(front::routes())
+        .merge(overview::routes())
         .merge(login::routes())
         .merge(live::routes())
         .merge(certificates::routes())

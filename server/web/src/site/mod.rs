@@ -5,6 +5,7 @@ mod flash;
 pub(crate) mod form;
 pub(crate) mod live;
 pub(crate) mod problem;
+pub(crate) mod rounds;
 pub(crate) mod visit;
 
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct Desk {
     followers: live::Followers,
     /// What was last seen of each domain in DNS.
     pub(crate) domains: checks::Checks,
+    pub(crate) rounds: rounds::Rounds,
+    pub(crate) overview: crate::pages::overview::Memory,
 }
 
 impl Desk {
