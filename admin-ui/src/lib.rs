@@ -22,6 +22,7 @@ pub mod domains;
 pub mod front;
 pub mod login;
 pub mod me;
+pub mod logs;
 pub mod overview;
 pub mod parts;
 pub mod problem;

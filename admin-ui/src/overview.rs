@@ -94,7 +94,7 @@ pub fn page(frame: &Frame, model: &View) -> String {
         let rest = (!rest.is_empty()).then(|| {
             view! {
                 <section class="card" id="lights" data-live="checks">
-                    <h2>"Looked at and found well"</h2>
+                    <h2>{if faults.is_empty() { "What was looked at" } else { "All else that was looked at" }}</h2>
                     <ul class="lights">{rest}</ul>
                 </section>
             }

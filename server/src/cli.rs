@@ -4,6 +4,7 @@ mod account;
 mod app_password;
 mod backup;
 mod config;
+mod logs;
 mod queue;
 mod setup;
 mod smarthost;
@@ -18,6 +19,7 @@ use mailstead_net::dns::Kind;
 pub(crate) use app_password::AppPasswordCommand;
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use config::ConfigCommand;
+pub(crate) use logs::Logs;
 pub(crate) use queue::QueueCommand;
 pub(crate) use setup::Setup;
 pub(crate) use smarthost::{SmarthostCommand, TlsMode};
@@ -125,6 +127,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a backup into an empty data folder
     Restore(Restore),
+    /// What the running server has said of itself lately
+    Logs(Logs),
     /// Is it running, how much waits?
     Status,
     /// The configuration file

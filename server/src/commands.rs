@@ -151,6 +151,7 @@ fn request(command: Command, hostname: Option<String>) -> Result<(Request, Optio
         }
         Command::Account(command) => account(command),
         Command::AppPassword(command) => command.request(),
+        Command::Logs(command) => command.request(),
         Command::Alias(AliasCommand::Add { address, targets }) => Request::AliasSet { address, targets },
         Command::Alias(AliasCommand::List) => Request::AliasList,
         Command::Alias(AliasCommand::Remove { address }) => Request::AliasRemove { address },

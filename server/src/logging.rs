@@ -1,9 +1,13 @@
-//! Log lines: structured, on standard error, without secrets or bodies.
+//! Log lines: structured, on standard error, without secrets or bodies. The latest are kept for the web and the command
+//! line.
+
+mod recent;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use crate::config::Log;
 
@@ -27,14 +31,15 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
 pub(crate) fn start(log: &Log) -> Result<(), String> {
     let filter = filter(&log.level).map_err(|what| format!("log.level: {what}"))?;
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if log.json {
-        builder.json().try_init()
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = if log.json {
+        lines.json().boxed()
     } else if under_systemd {
         // The journal has its own time stamps.
-        builder.with_ansi(false).without_time().try_init()
+        lines.with_ansi(false).without_time().boxed()
     } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+        lines.with_ansi(std::io::stderr().is_terminal()).boxed()
     };
+    let started = registry().with(lines).with(recent::Keep).with(filter).try_init();
     started.map_err(|error| format!("logging can't start: {error}"))
 }

@@ -7,6 +7,7 @@ mod backups;
 mod digest;
 mod doctor;
 mod guidance;
+mod logs;
 
 pub(crate) use guidance::zone;
 
@@ -67,6 +68,7 @@ fn machine(answer: &Answer, generated: Option<&str>) -> Value {
         Answer::Accounts(list) => json!(list),
         Answer::Account(account) => json!(account),
         Answer::AppPasswords(list) => json!(list),
+        Answer::Logs(list) => json!(list),
         Answer::NewAppPassword(made) => json!(made),
         Answer::Aliases(list) => json!(list),
         Answer::Smarthosts(list) => json!(list),
@@ -102,6 +104,7 @@ fn human(answer: &Answer, generated: Option<&str>) -> String {
         Answer::Accounts(list) => accounts(list),
         Answer::Account(account) => self::accounts::one(account),
         Answer::AppPasswords(list) => app_passwords::list(list),
+        Answer::Logs(list) => logs::lines(list),
         Answer::NewAppPassword(made) => app_passwords::new(made),
         Answer::Aliases(list) => aliases(list),
         Answer::Smarthosts(list) => smarthosts(list),

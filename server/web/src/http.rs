@@ -273,6 +273,15 @@ pub(crate) mod tests {
         Site { settings, store, certificates, https, operator, gate, stopped, desk }
     }
 
+    /// The same, governed by alice@home.test, whose password is `alice-password`.
+    pub(crate) async fn governed(folder: &std::path::Path) -> Site {
+        let site = site(folder, None).await;
+        let alice = mailstead_message::Address::parse("alice@home.test").unwrap();
+        site.store.add_account(alice.clone(), "alice-password", None).await.unwrap();
+        site.store.set_operator(&alice, true).await.unwrap();
+        site
+    }
+
     fn start(site: Site, https: bool) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();

@@ -15,6 +15,7 @@ mod assets;
 mod clients;
 pub mod control;
 pub mod http;
+pub mod logs;
 pub mod names;
 mod pages;
 pub mod site;

@@ -12,6 +12,8 @@ use mailstead_net::dns::Dns;
 use mailstead_outbound::Reporter;
 use mailstead_store::{Account, Alias, DomainRecord, Route, Smarthost, Store, StoreError, StsMode, Timestamp};
 
+use crate::logs::{RECENT, Severity};
+
 use super::keys;
 use super::protocol::{AccountView, Answer, BanView, DomainView, Request, Response, SmarthostView, StatusView};
 use super::setup::Naming;
@@ -187,6 +189,7 @@ impl Operator {
             }
             Request::CertificateRenew { name } => certificates::renew(self.certificates.as_ref(), name.as_deref()),
             Request::Doctor => self.examine().await,
+            Request::Logs { least, containing, limit } => self.logs(least, &containing, limit),
             Request::Setup | Request::SetupLink | Request::SetupHostname { .. } | Request::SetupOperator { .. } => {
                 self.set_up(request).await
             }
@@ -337,6 +340,16 @@ impl Operator {
             .into_iter()
             .map(|ban| BanView { address: ban.network.to_string(), seconds: ban.remaining.as_secs() })
             .collect()
+    }
+
+    fn logs(&self, least: Severity, containing: &str, limit: usize) -> Result<Answer, StoreError> {
+        let lines = RECENT.lines(least, containing, limit);
+        if lines.is_empty() && self.running.is_none() {
+            let text = "The server is not running; what it said before is in the system's journal: \
+                        `sudo journalctl -u mailstead`.";
+            return Err(StoreError::Invalid(text.to_owned()));
+        }
+        Ok(Answer::Logs(lines))
     }
 
     fn status(&self) -> Result<Answer, StoreError> {

@@ -12,6 +12,7 @@ use mailstead_store::{KeyState, QueueAction, RecipientState, Smarthost, Smarthos
 use serde::{Deserialize, Serialize};
 
 use super::backups::BackupsView;
+use crate::logs::{LogLine, Severity};
 
 use super::activity::{LetterDetail, LetterView};
 use super::app_passwords::{AppPasswordView, NewAppPassword};
@@ -289,6 +290,15 @@ pub enum Request {
     },
     /// What keeps the host from sending, receiving and proving who it is.
     Doctor,
+    /// List the latest log lines, newest first.
+    Logs {
+        /// Only what matters at least so much.
+        least: Severity,
+        /// Only what contains this.
+        containing: String,
+        /// How many.
+        limit: usize,
+    },
     /// How far the server is set up.
     Setup,
     /// Make a new one-time link for setting it up at the web.
@@ -378,6 +388,8 @@ pub enum Answer {
     Certificates(Vec<CertificateView>),
     /// What the doctor found.
     Examination(Examination),
+    /// Log lines.
+    Logs(Vec<LogLine>),
     /// How far the server is set up.
     Setup(SetupView),
     /// A new set-up link.

@@ -155,15 +155,12 @@ fn farewell(person: &Person, closed: Result<(), StoreError>) -> Response {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use crate::http::tests::{Browser, site};
+    use crate::http::tests::{Browser, governed, site};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn signing_in_gives_a_new_token_and_signing_out_ends_it() {
         let folder = tempfile::tempdir().unwrap();
-        let site = site(folder.path(), None).await;
-        let alice = mailstead_message::Address::parse("alice@home.test").unwrap();
-        site.store.add_account(alice.clone(), "alice-password", None).await.unwrap();
-        site.store.set_operator(&alice, true).await.unwrap();
+        let site = governed(folder.path()).await;
         let mut browser = Browser::new(site.clone());
         let away = browser.get("/certificates").await;
         assert!(away.starts_with("HTTP/1.1 303") && away.contains("location: /login?next=%2Fcertificates"), "{away}");

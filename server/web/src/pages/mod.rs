@@ -9,12 +9,13 @@ mod domain;
 mod domains;
 mod front;
 mod login;
+mod logs;
 mod me;
+pub(crate) mod overview;
 mod queue;
 mod reports;
 mod settings;
 mod setup;
-pub(crate) mod overview;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .merge(front::routes())
         .merge(overview::routes())
         .merge(login::routes())
+        .merge(logs::routes())
         .merge(live::routes())
         .merge(certificates::routes())
         .merge(domains::routes())

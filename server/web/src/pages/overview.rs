@@ -191,7 +191,7 @@ mod tests {
     use mailstead_net::dns::{Answer, Data, Dns, DnsError, Kind};
 
     use super::*;
-    use crate::http::tests::{Browser, site};
+    use crate::http::tests::{Browser, governed};
 
     struct Nowhere;
 
@@ -201,11 +201,8 @@ mod tests {
         }
     }
 
-    async fn governed(folder: &std::path::Path) -> Site {
-        let mut site = site(folder, None).await;
-        let alice = Address::parse("alice@home.test").unwrap();
-        site.store.add_account(alice.clone(), "alice-password", None).await.unwrap();
-        site.store.set_operator(&alice, true).await.unwrap();
+    async fn doctored(folder: &std::path::Path) -> Site {
+        let mut site = governed(folder).await;
         let patient = Patient {
             hostname: "mail.home.test".to_owned(),
             data: folder.to_owned(),
@@ -224,7 +221,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn an_operator_sees_what_is_wrong_and_what_to_do_and_can_have_it_looked_at_again() {
         let folder = tempfile::tempdir().unwrap();
-        let site = governed(folder.path()).await;
+        let site = doctored(folder.path()).await;
         let mut browser = Browser::signed_in(site.clone(), "alice@home.test", "alice-password").await;
         let page = browser.get("/").await;
         assert!(page.starts_with("HTTP/1.1 200") && page.contains("Check again"), "{page}");
@@ -244,7 +241,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn figures_follow_what_is_changed() {
         let folder = tempfile::tempdir().unwrap();
-        let site = governed(folder.path()).await;
+        let site = doctored(folder.path()).await;
         let mut browser = Browser::signed_in(site.clone(), "alice@home.test", "alice-password").await;
         assert!(browser.get("/").await.contains("in 1 account<"));
         site.store.add_account(Address::parse("bob@home.test").unwrap(), "bobs-password", None).await.unwrap();
@@ -258,7 +255,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn others_are_shown_nothing_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let site = governed(folder.path()).await;
+        let site = doctored(folder.path()).await;
         site.store.add_account(Address::parse("bob@home.test").unwrap(), "bobs-password", None).await.unwrap();
         let mut stranger = Browser::new(site.clone());
         assert!(!stranger.get("/").await.contains("Check again"));
