@@ -58,6 +58,11 @@ impl Recent {
         lines.push_back(line);
     }
 
+    /// Nothing has been logged in this process.
+    pub fn is_empty(&self) -> bool {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The latest lines that matter at least so much and contain a text, whatever its case; newest first.
     pub fn lines(&self, least: Severity, containing: &str, limit: usize) -> Vec<LogLine> {
         let wanted = containing.to_lowercase();

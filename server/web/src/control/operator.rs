@@ -343,13 +343,12 @@ impl Operator {
     }
 
     fn logs(&self, least: Severity, containing: &str, limit: usize) -> Result<Answer, StoreError> {
-        let lines = RECENT.lines(least, containing, limit);
-        if lines.is_empty() && self.running.is_none() {
+        if self.running.is_none() && RECENT.is_empty() {
             let text = "The server is not running; what it said before is in the system's journal: \
                         `sudo journalctl -u mailstead`.";
             return Err(StoreError::Invalid(text.to_owned()));
         }
-        Ok(Answer::Logs(lines))
+        Ok(Answer::Logs(RECENT.lines(least, containing, limit)))
     }
 
     fn status(&self) -> Result<Answer, StoreError> {

@@ -100,7 +100,8 @@ fn line(letter: LetterView) -> Line {
     }
 }
 
-fn outcome(outcome: Outcome) -> activity::Outcome {
+/// What has become of a letter, with its colour.
+pub(super) fn outcome(outcome: Outcome) -> activity::Outcome {
     let (light, word) = match outcome {
         Outcome::Delivered => (Light::Good, "delivered"),
         Outcome::Sent => (Light::Good, "sent"),

@@ -10,9 +10,9 @@ use axum::routing::post;
 use mailstead_admin_ui::overview::{self, Domain, Figure, Finding, Letter, View};
 use mailstead_admin_ui::parts::{Light, size};
 use mailstead_advice::doctor::{self, Remedy};
-use serde::Deserialize;
 
-use crate::control::{Answer, CertificateView, DomainView, Request, StatusView};
+use super::{Nothing, activity, cut};
+use crate::control::{Answer, CertificateView, DomainView, LetterView, Request, StatusView};
 use crate::site::form::Checked;
 use crate::site::problem::Problem;
 use crate::site::visit::{Governor, Visit};
@@ -20,13 +20,14 @@ use crate::site::{Page, Site, lead};
 
 /// Under load figures may be that old; a change that somebody made shows at once.
 const STEADY: Duration = Duration::from_secs(1);
+/// Letters shown.
+const LETTERS: usize = 6;
+/// Characters of an address shown.
+const MAX_ADDRESS: usize = 60;
 
 pub(crate) fn routes() -> Router<Arc<Site>> {
     Router::new().route("/check", post(check))
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 /// Waits for the result: without a script nobody would see it come.
 async fn check(_: Governor, State(site): State<Arc<Site>>, Checked(Nothing {}): Checked<Nothing>) -> Response {
@@ -81,7 +82,11 @@ async fn facts(site: &Site) -> Result<Arc<Facts>, Problem> {
         Answer::Certificates(list) => list.into_iter().next(),
         _ => None,
     };
-    let facts = Arc::new(Facts { commits, at: Instant::now(), status, certificate, domains, letters: Vec::new() });
+    let letters = match site.ask(Request::Activity { address: None, before: None, limit: LETTERS }).await? {
+        Answer::Activity(list) => list.into_iter().map(letter).collect(),
+        _ => Vec::new(),
+    };
+    let facts = Arc::new(Facts { commits, at: Instant::now(), status, certificate, domains, letters });
     *site.desk.overview.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&facts));
     Ok(facts)
 }
@@ -168,6 +173,22 @@ fn colour(light: doctor::Light) -> Light {
         doctor::Light::Unknown => Light::Unknown,
         doctor::Light::Warning => Light::Warn,
         doctor::Light::Bad => Light::Bad,
+    }
+}
+
+fn letter(view: LetterView) -> Letter {
+    let outcome = activity::outcome(view.outcome);
+    let first = view.to.first().map_or_else(|| "nobody".to_owned(), |to| cut(to, MAX_ADDRESS));
+    Letter {
+        at: view.at,
+        from: view.from.map_or_else(|| "a report".to_owned(), |from| cut(&from, MAX_ADDRESS)),
+        to: match view.to.len() {
+            0 | 1 => first,
+            count => format!("{first} and {} more", count - 1),
+        },
+        light: outcome.light,
+        words: outcome.word,
+        page: format!("/activity/{}", view.trace),
     }
 }
 
