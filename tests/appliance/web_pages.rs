@@ -17,9 +17,6 @@ const OF_A_KIND: usize = 1;
 /// Links that lead to files, not to pages.
 const FILES: [&str; 5] = [".mobileconfig", ".zone", ".txt", ".svg", ".xml"];
 
-/// Pages the list has already and the server does not serve yet.
-const COMING: [&str; 1] = ["/logs"];
-
 /// A walk through all pages that links lead to.
 struct Walk<'a> {
     browser: &'a Browser,
@@ -59,7 +56,7 @@ impl<'a> Walk<'a> {
     fn plan(&mut self, path: &str) {
         let whole = path.split('#').next().unwrap_or_default();
         let path = whole.split('?').next().unwrap_or_default();
-        if FILES.iter().any(|end| path.ends_with(end)) || COMING.contains(&path) {
+        if FILES.iter().any(|end| path.ends_with(end)) {
             return;
         }
         let seen = self.kinds.entry(kind(path)).or_default();
