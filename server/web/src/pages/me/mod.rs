@@ -30,3 +30,6 @@ fn account(site: &Site, person: &Person) -> Result<Account, Problem> {
 fn texts(addresses: &[mailstead_message::Address]) -> Vec<String> {
     addresses.iter().map(ToString::to_string).collect()
 }
+
+#[cfg(test)]
+mod tests;
