@@ -210,10 +210,14 @@ impl Store {
         .await
     }
 
-    /// Disables or enables an account.
+    /// Disables or enables an account; not the last operator's.
     pub async fn set_disabled(&self, account: &Address, disabled: bool) -> Result<(), StoreError> {
         let account = account.clone();
         self.lessen(move |change| {
+            if disabled {
+                let (id, _) = change.login(&account)?;
+                change.refuse_last_operator(id, &account)?;
+            }
             change.edit_account(&account, |record| record.disabled = disabled)?;
             change.end_sessions(&account)
         })

@@ -2,7 +2,7 @@
 
 use mailstead_message::Address;
 use mailstead_migrations::v3;
-use redb::{ReadableTable as _, ReadableTableMetadata as _};
+use redb::ReadableTable as _;
 
 use super::Change;
 use crate::{AccountId, StoreError};
@@ -19,14 +19,18 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Refuses what would leave the server without an operator.
-    pub(super) fn refuse_last_operator(&self, id: AccountId, account: &Address) -> Result<(), StoreError> {
+    /// Refuses what would leave the server without an operator who can sign in.
+    pub(crate) fn refuse_last_operator(&self, id: AccountId, account: &Address) -> Result<(), StoreError> {
         let operators = self.side(v3::OPERATORS)?;
-        if operators.len()? == 1 && operators.get(id.0)?.is_some() {
-            return Err(StoreError::Invalid(format!(
-                "{account} is the only operator: make somebody else an operator first"
-            )));
+        if operators.get(id.0)?.is_none() {
+            return Ok(());
         }
-        Ok(())
+        for entry in operators.iter()? {
+            let other = AccountId(entry?.0.value());
+            if other != id && !self.account_by_id(other)?.disabled {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Invalid(format!("{account} is the only operator: make somebody else an operator first")))
     }
 }

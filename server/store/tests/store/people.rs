@@ -19,10 +19,17 @@ async fn the_last_operator_stays() {
     assert!(!world.store.has_operator().unwrap());
     world.store.set_operator(&alice, true).await.unwrap();
     assert!(world.store.has_operator().unwrap() && world.store.is_operator(a).unwrap());
-    for refused in [world.store.set_operator(&alice, false).await, world.store.remove_account(&alice).await] {
+    for refused in [
+        world.store.set_operator(&alice, false).await,
+        world.store.set_disabled(&alice, true).await,
+        world.store.remove_account(&alice).await,
+    ] {
         assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     }
     world.store.set_operator(&bob, true).await.unwrap();
+    world.store.set_disabled(&bob, true).await.unwrap();
+    assert!(world.store.remove_account(&alice).await.is_err(), "bob can't sign in");
+    world.store.set_disabled(&bob, false).await.unwrap();
     world.store.remove_account(&alice).await.unwrap();
     let operators: Vec<bool> = world.store.accounts().unwrap().iter().map(|account| account.operator).collect();
     assert_eq!(operators, [true]);

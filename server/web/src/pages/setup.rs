@@ -223,7 +223,7 @@ async fn finish(
         .map_err(|_| Unfinished::Refused(format!("that is no mail address: write one such as you@{domain}")))?;
     let made = password.is_empty();
     let password = if made { Zeroizing::new(generate_password()) } else { password };
-    if opened.known.accounts.contains(&address.to_string()) {
+    if is_anybodys(site, &address)? {
         verify(site, guest, &whole, &password).await?;
     }
     let request = Request::SetupOperator { address: address.clone(), password: Some(password.to_string()) };
@@ -239,6 +239,13 @@ async fn finish(
     let news = Notice { kind: NoticeKind::Done, text };
     let next = Domain::parse(domain).map_or_else(|_| "/".to_owned(), |domain| domain::path(&domain));
     open(site, guest, &login, &next, Some(news)).await.map_err(|problem| Unfinished::NoEntry(NoEntry::Problem(problem)))
+}
+
+/// True when an account has the address, as its first or as a further one.
+fn is_anybodys(site: &Site, address: &Address) -> Result<bool, Unfinished> {
+    let accounts = site.store.accounts().map_err(|error| Unfinished::NoEntry(NoEntry::Problem(error.into())))?;
+    let mut addresses = accounts.iter().flat_map(|account| account.addresses.iter().chain([&account.address]));
+    Ok(addresses.any(|known| known.key() == address.key()))
 }
 
 #[cfg(test)]
@@ -289,13 +296,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let site = site(folder.path(), None).await;
         let alice = mailstead_message::Address::parse("alice@home.test").unwrap();
-        site.store.add_account(alice, "alice-password", None).await.unwrap();
+        site.store.add_account(alice.clone(), "alice-password", None).await.unwrap();
+        let further = mailstead_message::Address::parse("further@home.test").unwrap();
+        site.store.add_address(&alice, further).await.unwrap();
         let (token, _) = site.store.new_setup_link().await.unwrap();
         let path = format!("/setup/{}", token.as_str());
         let mut browser = Browser::new(site.clone());
         browser.get(&path).await;
-        for guess in ["guess-guess", ""] {
-            let form = format!("address=alice@home.test&password={guess}");
+        for (address, guess) in
+            [("alice", "guess-guess"), ("alice", ""), ("ALICE", "other-guess"), ("further", "third-guess")]
+        {
+            let form = format!("address={address}@home.test&password={guess}");
             let wrong = browser.post(&format!("{path}/account"), &form, true).await;
             assert!(wrong.contains("that is not its password"), "{wrong}");
         }

@@ -114,6 +114,8 @@ async fn events(_: Governor, State(site): State<Arc<Site>>, Query(wanted): Query
 struct Following {
     site: Arc<Site>,
     topics: Vec<(Topic, Option<u64>)>,
+    /// Commits of the store when it was looked at last.
+    commits: Option<u64>,
     ticks: tokio::time::Interval,
     changed: Vec<Topic>,
     _place: OwnedSemaphorePermit,
@@ -124,7 +126,7 @@ impl Following {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let topics = topics.into_iter().map(|topic| (topic, topic.state(&site).ok())).collect();
-        Self { site, topics, ticks, changed: Vec::new(), _place: place }
+        Self { site, topics, commits: None, ticks, changed: Vec::new(), _place: place }
     }
 
     /// The next event; none when the server stops.
@@ -138,7 +140,14 @@ impl Following {
                 _ = self.ticks.tick() => {}
                 _ = stopped.wait_for(|stop| *stop) => return None,
             }
+            let commits = self.site.store.commits().ok();
+            let quiet = commits.is_some() && commits == self.commits;
+            self.commits = commits;
             for (topic, known) in &mut self.topics {
+                // A long queue is read again only when something was written.
+                if quiet && *topic != Topic::Checks {
+                    continue;
+                }
                 let Ok(state) = topic.state(&self.site) else { continue };
                 if *known != Some(state) {
                     *known = Some(state);
