@@ -9,7 +9,8 @@ use mailstead_store::{Direction, Fate, QueueEntry, Store, StoreError, Story, Ver
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Operator, time};
-use super::protocol::{Answer, EventView, Request, StoryView};
+use super::protocol::{Answer, Request};
+use super::views::{EventView, StoryView};
 
 /// The most stories told at once: more is no answer to read.
 const MAX_STORIES: usize = 200;

@@ -5,7 +5,8 @@ use mailstead_net::acme::{Keeper, RECORDS, Record, Source, Standing, name_of};
 use mailstead_store::{Store, StoreError, Timestamp};
 
 use super::operator::time;
-use super::protocol::{Answer, CertificateSource, CertificateView};
+use super::protocol::Answer;
+use super::views::{CertificateSource, CertificateView};
 use crate::names;
 
 /// The certificates.

@@ -5,7 +5,8 @@ use mailstead_outbound::{RETIRING_DAYS, begin_rotation};
 use mailstead_store::{DomainKey, KeyState, Store, StoreError, Timestamp};
 
 use super::operator::{done, time};
-use super::protocol::{Answer, KeyView};
+use super::protocol::Answer;
+use super::views::KeyView;
 
 /// Keys older than this are worth replacing.
 const OLD: i64 = 365 * 24 * 60 * 60;

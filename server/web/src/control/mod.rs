@@ -16,6 +16,7 @@ mod reports;
 mod setup;
 mod socket;
 mod sts;
+mod views;
 
 pub use activity::{CheckView, DirectionView, LetterDetail, LetterView, Outcome, Remedy};
 pub use app_passwords::{AppPasswordView, NewAppPassword};
@@ -23,11 +24,11 @@ pub use backups::{BackupFailureView, BackupView, BackupsView, copy_picture};
 pub use operator::Operator;
 pub(crate) use operator::time;
 pub use people::{AccountDetail, SessionView, generate_password};
-pub use protocol::{
-    AccountView, AliasView, Answer, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView,
-    QueueView, RecipientView, ReportDetail, ReportView, Request, Response, SetupLinkView, SetupView, SmarthostView,
-    StatusView, StoryView,
-};
+pub use protocol::{Answer, Request, Response};
 pub use reports::{DayDigest, ReportDigest, SourceDigest};
 pub use setup::Naming;
 pub use socket::{Client, ControlError, SOCKET_NAME, Server};
+pub use views::{
+    AccountView, AliasView, BanView, CertificateSource, CertificateView, DomainView, EventView, KeyView, QueueView,
+    RecipientView, ReportDetail, ReportView, SetupLinkView, SetupView, SmarthostView, StatusView, StoryView,
+};

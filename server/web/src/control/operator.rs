@@ -15,8 +15,9 @@ use mailstead_store::{Account, Alias, DomainRecord, Route, Smarthost, Store, Sto
 use crate::logs::{RECENT, Severity};
 
 use super::keys;
-use super::protocol::{AccountView, Answer, BanView, DomainView, Request, Response, SmarthostView, StatusView};
+use super::protocol::{Answer, Request, Response};
 use super::setup::Naming;
+use super::views::{AccountView, BanView, DomainView, SmarthostView, StatusView};
 use super::{app_passwords, certificates, forwarding, people, reports, sts};
 
 /// Characters a password needs (NIST SP 800-63B).

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::app_passwords::AppPasswordView;
 use super::operator::{account_view, done, time};
-use super::protocol::{AccountView, AliasView, Answer, Request};
+use super::protocol::{Answer, Request};
+use super::views::{AccountView, AliasView};
 
 /// Letters and digits that nobody mistakes for each other.
 const PASSWORD_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789";

@@ -3,7 +3,8 @@
 use mailstead_store::{QueueAction, QueueEntry, QueueId, RecipientState, StoreError};
 
 use super::operator::{Operator, done, time};
-use super::protocol::{Answer, QueueView, RecipientView, Request};
+use super::protocol::{Answer, Request};
+use super::views::{QueueView, RecipientView};
 
 impl Operator {
     pub(super) async fn queue(&self, request: Request) -> Result<Answer, StoreError> {

@@ -11,7 +11,8 @@ use mailstead_store::{Day, Head, ReportEntry, Store, StoreError, Timestamp};
 pub use digest::{DayDigest, ReportDigest, SourceDigest};
 
 use super::operator::{Operator, done, time};
-use super::protocol::{Answer, ReportDetail, ReportView, Request};
+use super::protocol::{Answer, Request};
+use super::views::{ReportDetail, ReportView};
 
 /// The most reports listed at once.
 const MAX_REPORTS: usize = 1_000;

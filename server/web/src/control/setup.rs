@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 
 use super::Operator;
 use super::operator::{check_password, done, time};
-use super::protocol::{Answer, Request, SetupLinkView, SetupView};
+use super::protocol::{Answer, Request};
+use super::views::{SetupLinkView, SetupView};
 
 /// Nobody waits longer to learn where a name leads.
 const LOOK: Duration = Duration::from_secs(3);
