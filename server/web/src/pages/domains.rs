@@ -34,16 +34,21 @@ pub(super) async fn list(site: &Site) -> Result<Vec<DomainView>, Problem> {
     }
 }
 
+/// How a domain stood in DNS when it was last looked at; it is looked at anew where that was long ago.
+pub(super) fn standing(site: &Arc<Site>, domain: &Domain) -> (Light, String) {
+    let seen = site.desk.domains.last(domain).map(|(check, _)| check);
+    site.watch(domain);
+    match &seen {
+        Some(check) => (light(check), summary(check)),
+        None => (Light::Unknown, "not looked at yet".to_owned()),
+    }
+}
+
 async fn show(governor: Governor, State(site): State<Arc<Site>>) -> Page {
     let mut domains = Vec::new();
     for view in list(&site).await? {
         let Ok(domain) = Domain::parse(&view.domain) else { continue };
-        let seen = site.desk.domains.last(&domain).map(|(check, _)| check);
-        site.watch(&domain);
-        let (light, standing) = match &seen {
-            Some(check) => (light(check), summary(check)),
-            None => (Light::Unknown, "not looked at yet".to_owned()),
-        };
+        let (light, standing) = standing(&site, &domain);
         domains.push(domains::Domain {
             path: path(&domain),
             name: view.domain,

@@ -11,7 +11,7 @@ use mailstead_admin_ui::overview::{self, Domain, Figure, Finding, Letter, View};
 use mailstead_admin_ui::parts::{Light, size};
 use mailstead_advice::doctor::{self, Remedy};
 
-use super::{Nothing, activity, cut};
+use super::{Nothing, activity, cut, domains};
 use crate::control::{Answer, CertificateView, DomainView, LetterView, Request, StatusView};
 use crate::site::form::Checked;
 use crate::site::problem::Problem;
@@ -49,7 +49,7 @@ pub(crate) async fn show(visit: &Visit, site: &Arc<Site>) -> Page {
         looked: round.as_ref().map(|round| round.host.at.clone()),
         looking: site.desk.rounds.is_under_way(),
         figures: figures(&facts),
-        domains: facts.domains.iter().map(domain).collect(),
+        domains: facts.domains.iter().map(|view| domain(site, view)).collect(),
         letters: facts.letters.clone(),
     };
     Ok(Html(overview::page(&site.frame(visit, "Overview", "/"), &view)))
@@ -192,13 +192,13 @@ fn letter(view: LetterView) -> Letter {
     }
 }
 
-fn domain(view: &DomainView) -> Domain {
-    Domain {
-        name: view.domain.clone(),
-        light: Light::Unknown,
-        words: "see its records".to_owned(),
-        page: format!("/domains/{}", view.domain),
-    }
+fn domain(site: &Arc<Site>, view: &DomainView) -> Domain {
+    let known = mailstead_message::Domain::parse(&view.domain).ok();
+    let (light, words) = match &known {
+        Some(known) => domains::standing(site, known),
+        None => (Light::Unknown, "see its records".to_owned()),
+    };
+    Domain { name: view.domain.clone(), light, words, page: format!("/domains/{}", view.domain) }
 }
 
 #[cfg(test)]
