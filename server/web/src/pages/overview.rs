@@ -43,13 +43,16 @@ pub(crate) async fn show(visit: &Visit, site: &Arc<Site>) -> Page {
     site.keep_rounds_fresh();
     let facts = facts(site).await?;
     let round = site.desk.rounds.latest();
-    let findings = round.iter().flat_map(|round| &round.host.findings).map(finding).collect();
+    let domains: Vec<Domain> = facts.domains.iter().map(|view| domain(site, view)).collect();
+    // Where a domain can't be found nothing is healthy, however well the host is.
+    let unsound = domains.iter().filter(|domain| domain.light == Light::Bad).map(unsound);
+    let findings = unsound.chain(round.iter().flat_map(|round| &round.host.findings).map(finding)).collect();
     let view = View {
         findings,
         looked: round.as_ref().map(|round| round.host.at.clone()),
         looking: site.desk.rounds.is_under_way(),
         figures: figures(&facts),
-        domains: facts.domains.iter().map(|view| domain(site, view)).collect(),
+        domains,
         letters: facts.letters.clone(),
     };
     Ok(Html(overview::page(&site.frame(visit, "Overview", "/"), &view)))
@@ -199,6 +202,18 @@ fn domain(site: &Arc<Site>, view: &DomainView) -> Domain {
         None => (Light::Unknown, "see its records".to_owned()),
     };
     Domain { name: view.domain.clone(), light, words, page: format!("/domains/{}", view.domain) }
+}
+
+fn unsound(domain: &Domain) -> Finding {
+    Finding {
+        light: Light::Bad,
+        title: format!("DNS of {}", domain.name),
+        what: format!("{}.", domain.words),
+        why: "By these records others find where mail goes, and know that yours is yours.".to_owned(),
+        todo: Some("Publish what its page shows as missing or wrong.".to_owned()),
+        page: Some((domain.page.clone(), "its records".to_owned())),
+        commands: Vec::new(),
+    }
 }
 
 #[cfg(test)]
