@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::{Letters, pack_name};
-use super::manifest::{FORMAT, Listed, Manifest, UNFINISHED, complete};
+use super::manifest::{FORMAT, Listed, Manifest, STAMP, UNFINISHED, complete};
 use super::place::{copy_file, free_bytes, hash_file, lock, make_folder, remove_folder, sync_folder, write_file};
 use super::{BackupError, CONFIGURATION, DATABASE, PACKS};
 
@@ -108,7 +108,7 @@ fn name(folder: &Path) -> Result<PathBuf, BackupError> {
     let now = jiff::Timestamp::now();
     let free = |seconds: u32| {
         let at = now + jiff::SignedDuration::from_secs(i64::from(seconds));
-        let path = folder.join(at.strftime("%Y-%m-%dT%H%M%SZ").to_string());
+        let path = folder.join(at.strftime(STAMP).to_string());
         (!path.exists()).then_some(path)
     };
     (0..TRIES).find_map(free).ok_or_else(|| BackupError::Busy(folder.to_owned()))

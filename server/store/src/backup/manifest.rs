@@ -73,6 +73,9 @@ impl Manifest {
     }
 }
 
+/// The name of a backup: when it was made, in UTC.
+pub(super) const STAMP: &str = "%Y-%m-%dT%H%M%SZ";
+
 /// What every format begins with.
 #[derive(Deserialize)]
 struct Format {
@@ -80,18 +83,24 @@ struct Format {
     version: String,
 }
 
-/// The complete backups in a folder, oldest first.
+/// The complete backups in a folder, oldest first. What has another name than [`STAMP`] gives is somebody else's, or was
+/// put aside.
 pub(super) fn complete(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
-        let unfinished = path.to_string_lossy().ends_with(UNFINISHED);
-        if !unfinished && path.join(NAME).is_file() {
+        if is_stamp(&path) && path.join(NAME).is_file() {
             found.push(path);
         }
     }
     found.sort();
     Ok(found)
+}
+
+fn is_stamp(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let digits = name.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    digits.eq(*b"0000-00-00T000000Z")
 }
 
 /// The backup a path means: itself, or the latest complete one in it.

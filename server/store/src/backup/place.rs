@@ -51,7 +51,12 @@ pub(super) fn make_folder(path: &Path) -> Result<(), BackupError> {
     if let Some(above) = path.parent() {
         std::fs::create_dir_all(above).map_err(at(above))?;
     }
-    DirBuilder::new().mode(0o700).create(path).map_err(at(path))
+    DirBuilder::new().mode(0o700).create(path).map_err(at(path))?;
+    // Without that a power cut takes the folder away, with all that was synced in it.
+    match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => sync_folder(above),
+        _ => sync_folder(Path::new(".")),
+    }
 }
 
 /// Removes a folder with all that is in it, if it is there.

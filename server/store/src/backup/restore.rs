@@ -55,17 +55,24 @@ pub async fn restore(
             return Err(error);
         }
     };
-    move_in(&working, data)?;
+    if let Err(error) = move_in(&working, data) {
+        // What has its place already goes again: the data folder is as it was.
+        clear_unfinished(data, &working)?;
+        return Err(error);
+    }
     Ok(Restored { backup, manifest, queued })
 }
 
-/// Removes what a restore that died left behind. Without a database no server has ever run on it.
+/// Removes what a restore that died left behind. Packs in the data folder are its own only when it had moved them there
+/// and not yet the database, without which no server has ever run on them: all others are somebody's letters.
 fn clear_unfinished(data: &Path, working: &Path) -> Result<(), BackupError> {
     if !working.is_dir() || data.join(DATABASE).exists() {
         return Ok(());
     }
-    remove_folder(working)?;
-    remove_folder(&data.join(PACKS))
+    if working.join(DATABASE).is_file() && !working.join(PACKS).exists() {
+        remove_folder(&data.join(PACKS))?;
+    }
+    remove_folder(working)
 }
 
 async fn prepare(

@@ -108,6 +108,11 @@ async fn a_second_backup_copies_only_what_is_new_and_old_ones_are_removed() {
     }
     let first = back_up(&world, &to, 2).await.unwrap();
     assert!(first.copied > 800_000, "{first:?}");
+    let (aside, other) = (to.join("before-upgrade"), to.join("0-photos"));
+    for foreign in [&aside, &other] {
+        std::fs::create_dir(foreign).unwrap();
+        std::fs::copy(first.backup.join("manifest.json"), foreign.join("manifest.json")).unwrap();
+    }
     world.append(inbox, &letter(40)).await;
     let second = back_up(&world, &to, 2).await.unwrap();
     let database = second.backup.join("store.redb").metadata().unwrap().len();
@@ -123,6 +128,7 @@ async fn a_second_backup_copies_only_what_is_new_and_old_ones_are_removed() {
     assert_ne!(inode(&second.backup), inode(&third.backup));
     check(&to, &mut |_, _| {}).unwrap();
     assert!(!first.backup.exists() && second.backup.exists(), "two are kept");
+    assert!(aside.exists() && other.exists(), "what has another name is nobody's to remove");
     put_back(&third.backup, &data, true).await.unwrap();
     let store = Store::open(&data, options()).unwrap();
     assert_eq!(all_letters(&store, alice).len(), 41);
@@ -182,9 +188,15 @@ async fn an_unfinished_backup_is_no_backup_and_a_full_folder_is_never_restored_o
     assert!(!part.exists() && own.exists(), "only what an unfinished backup left goes");
 
     assert!(matches!(put_back(&to, &world.folder(), true).await, Err(BackupError::NotEmpty(_))));
-    // A restore that died is begun anew; whoever wrote something there meanwhile loses nothing.
+    // Packs that no restore has put there are somebody's letters.
     std::fs::create_dir_all(data.join("restoring/packs")).unwrap();
     std::fs::create_dir(data.join("packs")).unwrap();
+    std::fs::write(data.join("packs/00000001.pack"), "letters").unwrap();
+    assert!(matches!(put_back(&again.backup, &data, true).await, Err(BackupError::NotEmpty(_))));
+    assert_eq!(std::fs::read(data.join("packs/00000001.pack")).unwrap(), b"letters");
+    // A restore that died while all got its place is begun anew.
+    std::fs::create_dir_all(data.join("restoring")).unwrap();
+    std::fs::write(data.join("restoring/store.redb"), "half").unwrap();
     put_back(&again.backup, &data, true).await.unwrap();
     let names = |folder: &Path| -> Vec<String> {
         let mut names: Vec<String> =
