@@ -377,7 +377,7 @@ fn report(report: &ReportDetail) -> String {
     let from = report.view.from.as_deref().unwrap_or("nobody");
     let mut text: String = report.sentences.iter().map(|sentence| printable(sentence) + "\n").collect();
     let (received, trace) = (&report.view.received, &report.trace);
-    let proof = match &report.proved {
+    let proof = match &report.view.proved {
         Some(domain) => format!("proved to be from {domain}"),
         None => "which is not proved: anybody may have sent it".to_owned(),
     };

@@ -62,7 +62,6 @@ impl Operator {
             (None, Ok(_)) => Vec::new(),
         };
         Ok(Answer::Report(Box::new(ReportDetail {
-            proved: head.brought.proved.as_ref().map(Domain::to_unicode),
             trace: head.brought.trace.to_string(),
             view: view(id, head),
             sentences,
@@ -114,7 +113,7 @@ fn view(id: u64, head: Head) -> ReportView {
     ReportView {
         id,
         received: time(head.brought.at),
-        proved: head.brought.proved.is_some(),
+        proved: head.brought.proved.as_ref().map(Domain::to_unicode),
         from: head.brought.from.map(|address| address.to_string()),
         kind: kind(head.kind),
         domains: head.domains.iter().map(Domain::to_unicode).collect(),

@@ -153,8 +153,8 @@ pub struct ReportView {
     pub received: String,
     /// Who sent it, by its reverse-path.
     pub from: Option<String>,
-    /// That is proved.
-    pub proved: bool,
+    /// The domain the letter that brought it is proved to be from, if it is.
+    pub proved: Option<String>,
     /// `dmarc` or `tls`.
     pub kind: String,
     /// What it is about.
@@ -183,8 +183,6 @@ pub struct ReportDetail {
     pub view: ReportView,
     /// The trace id of the letter that brought it.
     pub trace: String,
-    /// The domain that letter is proved to be from, if it is.
-    pub proved: Option<String>,
     /// What it tells, in plain words.
     pub sentences: Vec<String>,
     /// What it tells, row by row.

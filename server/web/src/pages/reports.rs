@@ -97,7 +97,7 @@ fn line(view: ReportView) -> Line {
         kind: kind(&view.kind),
         domains: cut(&view.domains.join(", "), MAX_WORDS),
         begin: view.begin.as_deref().unwrap_or(&view.received).chars().take(10).collect(),
-        unproved: !view.proved,
+        unproved: view.proved.is_none(),
         verdict,
     }
 }
@@ -128,7 +128,7 @@ fn told(detail: ReportDetail) -> reports::Report {
         columns,
         more: rows.len().saturating_sub(ROWS),
         rows: rows.into_iter().take(ROWS).collect(),
-        proved: detail.proved,
+        proved: detail.view.proved,
         trace: detail.trace,
         received: detail.view.received,
         name: detail.view.name.map(|name| cut(&name, MAX_WORDS)),
