@@ -92,7 +92,9 @@ fn is_localhost(headers: &HeaderMap) -> bool {
         Some((name, port)) if !port.ends_with(']') => (name, port),
         _ => (host, "80"),
     };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]") && port.parse::<u16>().is_ok()
+    // A proxy on this machine brings the whole world, by whatever name.
+    let brought = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+    !brought && matches!(name, "localhost" | "127.0.0.1" | "[::1]") && port.parse::<u16>().is_ok()
 }
 
 /// The routes of plain HTTP beside HTTPS: proofs for certificate authorities, health, settings for mail programs, and
@@ -397,6 +399,8 @@ pub(crate) mod tests {
         for tunnel in ["localhost:8080", "127.0.0.1", "[::1]:8080"] {
             assert!(get_from(tunnel, "/login", Some(443)).await.starts_with("HTTP/1.1 200"), "{tunnel}");
         }
+        let brought = get_from("localhost\r\nX-Forwarded-For: 192.0.2.7", "/login", Some(443)).await;
+        assert!(brought.starts_with("HTTP/1.1 308"), "{brought}");
         for other in ["localhost.evil.example", "127.0.0.1.evil.example:80", "[::1", "localhost:", ""] {
             assert!(get_from(other, "/login", Some(443)).await.starts_with("HTTP/1.1 308"), "{other}");
         }

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_lc_rs::{constant_time, hmac};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use mailstead_admin_ui::{Visitor, problem as problem_page};
+use mailstead_admin_ui::{Frame, Visitor, problem as problem_page};
 use mailstead_message::Address;
 use mailstead_store::{AccountId, SESSION_LIFE, SessionKey, Store, StoreError, new_token, session_key};
 use zeroize::Zeroizing;
@@ -169,7 +169,13 @@ pub(crate) async fn attend(State(site): State<Arc<Site>>, mut request: Request, 
     let link = link.unwrap_or(Link { remote: IpAddr::from([0, 0, 0, 0]), tls: false });
     let visit = match Visit::read(&site.store, link, request.headers()) {
         Ok(visit) => Arc::new(visit),
-        Err(error) => return Problem::from(error).into_response(),
+        Err(error) => {
+            let problem = Problem::from(error);
+            let (what, todo) = problem.words();
+            let frame = Frame { title: what.to_owned(), host: site.settings.host.clone(), ..Frame::default() };
+            let page = Html(problem_page::page(&frame, what, todo));
+            return (StatusCode::SERVICE_UNAVAILABLE, [(header::CACHE_CONTROL, "no-store")], page).into_response();
+        }
     };
     request.extensions_mut().insert(Arc::clone(&visit));
     let mut response = next.run(request).await;
