@@ -227,11 +227,21 @@ async fn set_quota(
     Path(address): Path<String>,
     Checked(form): Checked<Quota>,
 ) -> Result<Response, Problem> {
-    let address = account(&address)?;
-    let to = page_of(&address);
-    Ok(match quota(&form.quota) {
-        Ok(quota) => site.act(&governor, Request::AccountQuota { address, quota }, &to).await,
-        Err(why) => refuse(&site, &governor, &why, &to),
+    let wish = quota(&form.quota).map(|quota| move |address| Request::AccountQuota { address, quota });
+    ask_of(&site, &governor, account(&address)?, wish).await
+}
+
+/// Has something done with an account, unless the form says nothing that can be done, and leads back to its page.
+async fn ask_of(
+    site: &Site,
+    governor: &Governor,
+    account: Address,
+    wish: Result<impl FnOnce(Address) -> Request, String>,
+) -> Result<Response, Problem> {
+    let to = page_of(&account);
+    Ok(match wish {
+        Ok(request) => site.act(governor, request(account), &to).await,
+        Err(why) => refuse(site, governor, &why, &to),
     })
 }
 
@@ -255,12 +265,8 @@ async fn add_address(
     Path(of): Path<String>,
     Checked(form): Checked<Further>,
 ) -> Result<Response, Problem> {
-    let account = account(&of)?;
-    let to = page_of(&account);
-    Ok(match address(&form.address) {
-        Ok(address) => site.act(&governor, Request::AccountAddAddress { account, address }, &to).await,
-        Err(why) => refuse(&site, &governor, &why, &to),
-    })
+    let wish = address(&form.address).map(|address| |account| Request::AccountAddAddress { account, address });
+    ask_of(&site, &governor, account(&of)?, wish).await
 }
 
 async fn remove_address(
@@ -269,12 +275,8 @@ async fn remove_address(
     Path(of): Path<String>,
     Checked(form): Checked<Further>,
 ) -> Result<Response, Problem> {
-    let account = account(&of)?;
-    let to = page_of(&account);
-    Ok(match address(&form.address) {
-        Ok(address) => site.act(&governor, Request::AccountRemoveAddress { account, address }, &to).await,
-        Err(why) => refuse(&site, &governor, &why, &to),
-    })
+    let wish = address(&form.address).map(|address| |account| Request::AccountRemoveAddress { account, address });
+    ask_of(&site, &governor, account(&of)?, wish).await
 }
 
 #[derive(Deserialize)]
@@ -304,9 +306,8 @@ async fn suspend(
     Path(of): Path<String>,
     Checked(Nothing {}): Checked<Nothing>,
 ) -> Result<Response, Problem> {
-    let address = other(&site, &governor, &of).await?;
-    let to = page_of(&address);
-    Ok(site.act(&governor, Request::AccountDisabled { address, disabled: true }, &to).await)
+    let wish = |address| Request::AccountDisabled { address, disabled: true };
+    ask_of(&site, &governor, other(&site, &governor, &of).await?, Ok(wish)).await
 }
 
 async fn enable(
@@ -315,9 +316,8 @@ async fn enable(
     Path(of): Path<String>,
     Checked(Nothing {}): Checked<Nothing>,
 ) -> Result<Response, Problem> {
-    let address = account(&of)?;
-    let to = page_of(&address);
-    Ok(site.act(&governor, Request::AccountDisabled { address, disabled: false }, &to).await)
+    let wish = |address| Request::AccountDisabled { address, disabled: false };
+    ask_of(&site, &governor, account(&of)?, Ok(wish)).await
 }
 
 /// The account of a path, by its first address, unless it is the operator's own: nobody locks themselves out.
@@ -340,9 +340,8 @@ async fn operator(
     Path(of): Path<String>,
     Checked(form): Checked<Switch>,
 ) -> Result<Response, Problem> {
-    let address = other(&site, &governor, &of).await?;
-    let to = page_of(&address);
-    Ok(site.act(&governor, Request::AccountOperator { address, operator: form.on == "yes" }, &to).await)
+    let wish = |address| Request::AccountOperator { address, operator: form.on == "yes" };
+    ask_of(&site, &governor, other(&site, &governor, &of).await?, Ok(wish)).await
 }
 
 #[derive(Deserialize)]
@@ -356,9 +355,8 @@ async fn take_back(
     Path(of): Path<String>,
     Checked(form): Checked<Which>,
 ) -> Result<Response, Problem> {
-    let account = account(&of)?;
-    let to = page_of(&account);
-    Ok(site.act(&governor, Request::AppPasswordRemove { account, id: Some(form.id) }, &to).await)
+    let wish = |account| Request::AppPasswordRemove { account, id: Some(form.id) };
+    ask_of(&site, &governor, account(&of)?, Ok(wish)).await
 }
 
 #[derive(Deserialize)]
@@ -373,10 +371,8 @@ async fn end_session(
     Path(of): Path<String>,
     Checked(form): Checked<SessionKey>,
 ) -> Result<Response, Problem> {
-    let account = account(&of)?;
-    let to = page_of(&account);
     let key = Some(form.key).filter(|key| !key.is_empty());
-    Ok(site.act(&governor, Request::SessionEnd { account, key }, &to).await)
+    ask_of(&site, &governor, account(&of)?, Ok(|account| Request::SessionEnd { account, key })).await
 }
 
 async fn ask_delete(governor: Governor, State(site): State<Arc<Site>>, Path(of): Path<String>) -> Page {

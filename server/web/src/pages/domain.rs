@@ -191,10 +191,16 @@ async fn check(
 }
 
 /// Has something done that changes what is to be published.
-async fn change(site: &Site, governor: &Governor, domain: &Domain, request: Request) -> Response {
-    let response = site.act(governor, request, &path(domain)).await;
-    site.desk.domains.forget(domain);
-    response
+async fn change(
+    site: &Site,
+    governor: &Governor,
+    name: &str,
+    wish: impl FnOnce(Domain) -> Request,
+) -> Result<Response, Problem> {
+    let domain = named(name)?;
+    let response = site.act(governor, wish(domain.clone()), &path(&domain)).await;
+    site.desk.domains.forget(&domain);
+    Ok(response)
 }
 
 async fn rotate(
@@ -203,8 +209,7 @@ async fn rotate(
     Path(name): Path<String>,
     Checked(Nothing {}): Checked<Nothing>,
 ) -> Result<Response, Problem> {
-    let domain = named(&name)?;
-    Ok(change(&site, &governor, &domain, Request::DomainRotateKey { domain: domain.clone(), cancel: false }).await)
+    change(&site, &governor, &name, |domain| Request::DomainRotateKey { domain, cancel: false }).await
 }
 
 async fn cancel(
@@ -213,8 +218,7 @@ async fn cancel(
     Path(name): Path<String>,
     Checked(Nothing {}): Checked<Nothing>,
 ) -> Result<Response, Problem> {
-    let domain = named(&name)?;
-    Ok(change(&site, &governor, &domain, Request::DomainRotateKey { domain: domain.clone(), cancel: true }).await)
+    change(&site, &governor, &name, |domain| Request::DomainRotateKey { domain, cancel: true }).await
 }
 
 #[derive(Deserialize)]
@@ -246,8 +250,7 @@ async fn mta_sts(
     Path(name): Path<String>,
     Checked(Mode { mode }): Checked<Mode>,
 ) -> Result<Response, Problem> {
-    let domain = named(&name)?;
-    Ok(change(&site, &governor, &domain, Request::StsMode { domain: domain.clone(), mode }).await)
+    change(&site, &governor, &name, |domain| Request::StsMode { domain, mode }).await
 }
 
 async fn ask_remove(governor: Governor, State(site): State<Arc<Site>>, Path(name): Path<String>) -> Page {
